@@ -1,0 +1,35 @@
+"""Segment brain tumours in MRI, correct the labels, teach the model and export. For research use, not for diagnosis."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Every public name and where it lives; loaded when it is first asked for, so that importing the package loads no torch.
+_PUBLIC = {
+    "read_case": "napari_brainseg.cases.reading",
+    "find_cases": "napari_brainseg.cases.reading",
+    "OpenOptions": "napari_brainseg.cases.reading",
+    "write_labels": "napari_brainseg.cases.writing",
+    "segment": "napari_brainseg.inference.engine",
+    "SegmentSettings": "napari_brainseg.inference.settings",
+    "finetune": "napari_brainseg.training.finetuning",
+    "run_to_end": "napari_brainseg.base.progress",
+    "create_network": "napari_brainseg.networks",
+    "list_models": "napari_brainseg.model_store.store",
+    "load_model": "napari_brainseg.model_store.model",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

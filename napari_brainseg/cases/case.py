@@ -1,0 +1,88 @@
+"""`Case`: one patient's exam, its channels on one grid, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from napari_brainseg.cases.labels import LabelScheme
+from napari_brainseg.cases.volume import Geometry, Volume
+
+BRATS_CHANNELS = ("flair", "t1", "t1ce", "t2")
+LGG_CHANNELS = ("pre", "flair", "post")
+
+
+class Naming(Enum):
+    """The file naming a case was found under; it decides the names that are written and the usual label scheme."""
+
+    BRATS_2017 = "_t1ce"  # <case>_{flair,t1,t1ce,t2,seg}.nii.gz, 2017 to 2021
+    BRATS_2023 = "-t1c"  # <case>-{t2f,t1n,t1c,t2w,seg}.nii.gz, 2023 on
+    NNUNET = "_0000"  # <case>_0000 … _0003.nii.gz
+    DECATHLON = "4-D"  # imagesTr/BRATS_001.nii.gz
+    PLAIN = "plain"  # flair.nii.gz, T1Gd.nii.gz …
+    LGG = "tif"  # <patient>_<n>.tif with <patient>_<n>_mask.tif
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels known for a case: program values of `scheme`, uint8 (Z, Y, X), with the geometry of their own file.
+
+    Attributes:
+        volume: The labels in program values.
+        scheme: How the file was read.
+        candidates: Every scheme that fits naming and values, the most usual first.
+        path: The file (or, for LGG, the patient folder) they came from.
+        assumed: Whether more than one scheme was possible, so that `scheme` is a guess to be shown.
+    """
+
+    volume: Volume
+    scheme: LabelScheme
+    candidates: tuple[LabelScheme, ...] = ()
+    path: Path | None = None
+    assumed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One patient's exam.
+
+    Attributes:
+        id: The name of the case, from its files.
+        channels: Volumes by channel name, all on `geometry`; only those present.
+        expected: Every channel name that such a case should have, in the field's order.
+        geometry: The common grid; that of FLAIR, or the first present of t1ce, t2, t1.
+        labels: The labels found with the case, if any.
+        scheme: The scheme that the case's labels have or, without labels, the usual one of its naming.
+        naming: The naming style of the files.
+        paths: The files each channel came from, in slice order for tifs; one entry for NIfTI.
+        label_paths: The files that hold reference labels; never written by us.
+        notes: One sentence for each thing that was assumed.
+        off_grid: Channels that lie on another grid, not stacked until they are resampled.
+    """
+
+    id: str
+    channels: Mapping[str, Volume]
+    expected: tuple[str, ...]
+    geometry: Geometry
+    labels: Labels | None
+    scheme: LabelScheme
+    naming: Naming
+    paths: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    label_paths: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    off_grid: Mapping[str, Volume] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Expected channels that are neither present nor waiting to be resampled."""
+        return tuple(c for c in self.expected if c not in self.channels and c not in self.off_grid)
+
+    @property
+    def grid_channel(self) -> str:
+        """The channel whose file gives the grid and the header for writing."""
+        for name in ("flair", "t1ce", "t2", "t1"):
+            if name in self.channels:
+                return name
+        return next(iter(self.channels))

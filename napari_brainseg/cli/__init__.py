@@ -1,0 +1,45 @@
+"""The command `brainseg`: one file per verb, each parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from napari_brainseg.base.errors import BrainsegError
+
+VERBS = {
+    "app": "open the window with the workbench",
+    "demo": "segment the sample case, show it and export it",
+    "info": "say what a case holds and how it was read",
+    "segment": "segment cases and write their masks",
+    "export": "write labels on a case's own grid",
+    "finetune": "teach a model from the corrections of a project",
+    "train": "train a model on folders of labelled cases",
+    "models": "list the models that can be used",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 done, 2 bad input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="brainseg", description="Segment brain tumours in MRI. For research use, not for diagnosis."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    chosen = arguments[0] if arguments else ""
+    for name, text in VERBS.items():
+        verb = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
+        if name == chosen:  # only the chosen verb's module is imported, so that `brainseg info` never waits for torch
+            import_module(f"napari_brainseg.cli.{name}").add_arguments(verb)
+    parsed = parser.parse_args(arguments)
+    try:
+        status: int = import_module(f"napari_brainseg.cli.{parsed.verb}").run(parsed)
+    except BrainsegError as error:
+        print(f"brainseg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("brainseg: interrupted", file=sys.stderr)
+        return 130
+    return status
