@@ -104,7 +104,8 @@ def run_in_background(
     worker.yielded.connect(task._on_yielded)
     worker.returned.connect(task._on_returned)
     worker.errored.connect(task._on_errored)
-    worker.task = task  # superqt keeps running workers alive; this keeps the task alive with it
+    # Also covers a worker that napari stops on closing; and superqt keeps running workers, this closure the task, alive.
+    worker.finished.connect(lambda: task._end())
     worker.start()
     return task
 
