@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject
@@ -72,6 +73,9 @@ class BackgroundTask(QObject):
         finally:
             self._end()
 
+    def _on_finished(self, *_: Any) -> None:
+        self._end()
+
     def _end(self) -> None:
         if not self._over:
             self._over = True
@@ -104,8 +108,8 @@ def run_in_background(
     worker.yielded.connect(task._on_yielded)
     worker.returned.connect(task._on_returned)
     worker.errored.connect(task._on_errored)
-    # Also covers a worker that napari stops on closing; and superqt keeps running workers, this closure the task, alive.
-    worker.finished.connect(lambda: task._end())
+    # Covers a worker that napari stops on closing, and keeps the task alive as long as superqt keeps the worker.
+    worker.finished.connect(partial(BackgroundTask._on_finished, task))
     worker.start()
     return task
 
