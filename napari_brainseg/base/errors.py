@@ -38,7 +38,7 @@ class MissingExtraError(BrainsegError):
         super().__init__(f'{package} is not installed. Run: pip install "napari-brainseg[{extra}]"')
 
 
-class Cancelled(BrainsegError):
+class Cancelled(BrainsegError):  # noqa: N818 - it is no error, it only travels like one
     """A person pressed Cancel; not a failure."""
 
     def __init__(self) -> None:

@@ -1,0 +1,67 @@
+"""Model cards: README.md of a model folder, written from its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.model_store.store import ModelRecord
+
+_DATA = {
+    "lgg": (
+        "TCGA lower-grade glioma slices of the Kaggle set `mateuszbuda/lgg-mri-segmentation` (Buda et al. 2019; "
+        "images: TCIA, TCGA-LGG), licence CC BY-NC-SA 4.0. The weights learned from them: use them for "
+        "non-commercial work."
+    ),
+    "brats": (
+        "BraTS 2018 training cases with expert labels, for research use (Menze et al. 2015, Bakas et al. 2017, "
+        "2018). Some of its TCIA cases come from the same TCGA collection as the LGG set."
+    ),
+}
+
+
+def training_card(record: ModelRecord, command: str) -> str:
+    """Return the card of a model trained from scratch, Markdown."""
+    settings = record.training.get("settings", {})
+    scheme = scheme_by_id(record.scheme_id)
+    misses = (
+        f"Trained with {', '.join(record.trained_to_miss)} left out at times: a case may lack some of them."
+        if record.trained_to_miss
+        else "Not trained for missing channels: a case that lacks one gets a doubtful result."
+    )
+    phantoms = settings.get("phantoms", 0)
+    parts = [
+        f"# {record.name}",
+        f"{record.title}. **For research use, not for diagnosis.**",
+        "## What it takes and gives",
+        f"Channels {', '.join(record.channels)}; labels of {scheme.title} ("
+        + ", ".join(f"{c.disk} {c.long_name}" for c in scheme.classes)
+        + f"). Network `{record.network['name']}`, {record.spatial_dims}-D. {misses}",
+        "## Data and licence",
+        _DATA.get(settings.get("split_name", ""), "See the training record in model.json.")
+        + (f" Mixed with {phantoms} synthetic cases made by this program." if phantoms else ""),
+        f"Split by patient: `{settings.get('split')}`, part `{settings.get('split_name')}`. "
+        "No patient is on both sides.",
+        "## Scores",
+        "Dice of whole patients of the validation part, which also chose the best epoch: expect a little less "
+        "elsewhere.",
+        scores_table(record.scores.get("validation", {})),
+        "## How it was trained",
+        f"`{command}` (needs the data folder). Settings and versions are in model.json.",
+        "## Limits",
+        "Learned from few cases of adult glioma before treatment. Not tried on other diseases, on children or after "
+        "surgery. Look at every slice: small and faint lesions are missed, and bright vessels or artefacts "
+        "can be taken for tumour.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def scores_table(scores: Mapping[str, Mapping[str, object]]) -> str:
+    """Return a Markdown table of scores per case, the mean first; `scores` has `mean` and `cases`."""
+    mean = scores.get("mean", {})
+    if not mean:
+        return "None recorded."
+    lines = ["| case | " + " | ".join(mean) + " |", "|---|" + "---|" * len(mean)]
+    rows: list[tuple[str, Mapping[str, float]]] = [("**mean**", mean), *scores.get("cases", {}).items()]  # type: ignore[list-item]
+    lines += [f"| {name} | " + " | ".join(f"{row[r]:.3f}" for r in mean) + " |" for name, row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,116 @@
+"""`Model`: a network with its weights and its record, to and from a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from napari_brainseg.base.errors import ModelError, OutputError
+from napari_brainseg.base.paths import write_text
+from napari_brainseg.model_store.store import ModelRecord, find_model
+from napari_brainseg.networks import create_network
+
+
+@dataclass(eq=False)
+class Model:
+    """A network with weights and what its record says of it. The network lies in fp32 on the CPU until it is used."""
+
+    record: ModelRecord
+    network: nn.Module
+
+
+_LOADED: dict[Path, tuple[tuple[int, int], Model]] = {}
+_LOADING = threading.Lock()
+
+
+def load_model(which: ModelRecord | str | Path) -> Model:
+    """Return a model with its weights; kept warm, so a second call is immediate while its file is unchanged.
+
+    Raises:
+        ModelError: The folder, its weights or its network cannot be used.
+    """
+    record = which if isinstance(which, ModelRecord) else find_model(which)
+    path = record.weights_path
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model.") from error
+    stamp = (stat.st_mtime_ns, stat.st_size)
+    with _LOADING:
+        kept = _LOADED.get(path)
+        if kept is None or kept[0] != stamp:
+            kept = _LOADED[path] = (stamp, _read(record, path))
+    return kept[1]
+
+
+def _read(record: ModelRecord, path: Path) -> Model:
+    network = new_network(record)
+    try:
+        weights = {
+            name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()
+        }
+        network.load_state_dict(weights)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged ({error}). Install the model again.") from error
+    except RuntimeError as error:  # names or shapes of other weights
+        raise ModelError(f"{path} does not fit the network in its model.json. Install the model again.") from error
+    return Model(record, network.eval())
+
+
+def new_network(record: ModelRecord) -> nn.Module:
+    """Build the record's network, untrained, in the memory format that is fast for it."""
+    network = create_network(
+        record.network["name"],
+        in_channels=len(record.channels),
+        out_channels=len(record.outputs),
+        spatial_dims=record.spatial_dims,
+        **record.network.get("options", {}),
+    )
+    if record.spatial_dims == 2:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False) -> ModelRecord:
+    """Write a model folder aside and rename it; weights in half precision.
+
+    Raises:
+        OutputError: The folder exists and `overwrite` is false, or it cannot be written.
+    """
+    if folder.exists() and not overwrite:
+        raise OutputError(f"{folder} exists. Choose another name for the model.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+        aside.chmod(0o755)
+        try:
+            weights = {
+                name: (tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()).contiguous()
+                for name, tensor in model.network.state_dict().items()
+            }
+            save_file(weights, aside / "weights.safetensors")
+            digest = hashlib.sha256((aside / "weights.safetensors").read_bytes()).hexdigest()
+            record = replace(
+                model.record, name=folder.name, folder=None, training={**model.record.training, "sha256": digest}
+            )
+            write_text(aside / "model.json", record.to_json())
+            write_text(aside / "README.md", card)
+            if folder.exists():
+                shutil.rmtree(folder)
+            aside.replace(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} could not be written ({error.strerror or error}). Choose another place."
+        ) from error
+    return replace(record, folder=folder)

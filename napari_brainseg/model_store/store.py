@@ -1,0 +1,145 @@
+"""Find models: folders `<name>/{model.json, weights.safetensors, README.md}` in several places. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_brainseg.base.errors import ModelError
+from napari_brainseg.base.paths import shipped_models, user_data
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import SCHEMES, LabelScheme
+from napari_brainseg.model_store.preprocessing import Preprocessing
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What `model.json` says of a model.
+
+    Attributes:
+        name: Its name, which is its folder's.
+        version: Counts up with every change of the weights.
+        title: One line on what it is for.
+        network: The architecture: `{"name": …, "options": {…}}`.
+        channels: Image channels in the order the network takes them.
+        scheme_id: The label scheme of its result.
+        outputs: Names of the network's outputs: regions of the scheme (a sigmoid each, outermost first) or, where the
+            first is `background`, its classes (a softmax).
+        spatial_dims: 2 for slices, 3 for windows.
+        preprocessing: How images become network inputs.
+        window: (Z, Y, X) of the windows of a 3-D model, or None.
+        trained_to_miss: Channels that were left out at times in training, so that a case may lack them.
+        parent: The model it was fine-tuned from, or None.
+        training: Settings and facts of the training, for the card.
+        scores: Scores, for the card.
+        folder: Where it lies, or None before it is saved.
+    """
+
+    name: str
+    version: str
+    title: str
+    network: Mapping[str, Any]
+    channels: tuple[str, ...]
+    scheme_id: str
+    outputs: tuple[str, ...]
+    spatial_dims: int = 2
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    window: tuple[int, int, int] | None = None
+    trained_to_miss: tuple[str, ...] = ()
+    parent: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The label scheme of its result."""
+        return SCHEMES[self.scheme_id]
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown; empty where there is none."""
+        path = self.folder / "README.md" if self.folder else None
+        return path.read_text(encoding="utf-8") if path and path.is_file() else ""
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file; raise `ModelError` where the model has no folder."""
+        if self.folder is None:
+            raise ModelError(f"The model {self.name} has not been saved yet.")
+        return self.folder / "weights.safetensors"
+
+    def to_json(self) -> str:
+        """Return the text of `model.json`."""
+        facts = asdict(self)
+        del facts["folder"]
+        return json.dumps({"format": FORMAT, **facts}, indent=2, default=list) + "\n"
+
+
+def read_record(folder: Path) -> ModelRecord:
+    """Read `model.json` of a model folder; raise `ModelError` that says what is wrong with which file."""
+    path = folder / "model.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts.pop("format") != FORMAT:
+            raise ModelError(f"{path} was written by a newer version. Update napari-brainseg.")
+        facts["preprocessing"] = Preprocessing(**facts["preprocessing"])
+        for name in ("channels", "outputs", "trained_to_miss"):
+            facts[name] = tuple(facts[name])
+        facts["window"] = tuple(facts["window"]) if facts["window"] else None
+        record = ModelRecord(**facts, folder=folder)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model folder.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is not a model description ({error}). Choose another model folder.") from error
+    if record.scheme_id not in SCHEMES:
+        raise ModelError(f"{path} names the unknown label scheme {record.scheme_id!r}. Update napari-brainseg.")
+    return record
+
+
+def model_places(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """Return the folders that are searched for models, those given first, then the user's, then the shipped ones."""
+    return (*extra, user_data() / "models", shipped_models())
+
+
+def list_models(extra: Iterable[Path] = ()) -> list[ModelRecord]:
+    """Return every readable model of `model_places`, by name within a place; a name found twice keeps the first."""
+    found: dict[str, ModelRecord] = {}
+    for place in reversed(model_places(extra)):
+        if not place.is_dir():
+            continue
+        for path in sorted(place.glob("*/model.json"), reverse=True):
+            try:
+                record = read_record(path.parent)
+            except ModelError:
+                continue  # a broken folder hides itself, not the others; choosing it by name says what is wrong
+            found.pop(record.name, None)
+            found[record.name] = record
+    return list(reversed(found.values()))
+
+
+def find_model(name: str | Path, extra: Iterable[Path] = ()) -> ModelRecord:
+    """Return the model with this name, or in this folder; raise `ModelError` that lists the names there are."""
+    if Path(name).joinpath("model.json").is_file():
+        return read_record(Path(name))
+    extra = tuple(extra)
+    for place in model_places(extra):
+        if (place / str(name) / "model.json").is_file():
+            return read_record(place / str(name))
+    names = ", ".join(m.name for m in list_models(extra)) or "none"
+    raise ModelError(f"There is no model {str(name)!r}. There are: {names}.")
+
+
+def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord | None:
+    """Return the first model that was made for the channels of such a case, or None.
+
+    A model fits when the case's kind of exam has all its channels, whether or not this case has them.
+    """
+    fitting = [r for r in records if set(r.channels) <= set(case.expected)]
+    # A model that uses more of the exam's sequences comes first.
+    return max(fitting, key=lambda r: len(r.channels), default=None)
