@@ -20,8 +20,8 @@ def _shifted(x: Tensor, axis: int) -> Tensor:
     """Shift five groups of channels of (N, H, W, C) by -2 … 2 along `axis`, zeros coming in at the border."""
     size = x.shape[axis]
     moved = []
-    # The groups are cut as torch.chunk cuts them, so that published weights would mean the same.
-    for group, shift in zip(x.chunk(len(_SHIFTS), -1), _SHIFTS, strict=True):
+    # The groups are cut as torch.chunk cuts them, as in the published code; a narrow tensor has fewer of them.
+    for group, shift in zip(x.chunk(len(_SHIFTS), -1), _SHIFTS, strict=False):
         kept = group.narrow(axis, min(size, max(0, -shift)), max(0, size - abs(shift)))
         before, after = min(size, max(0, shift)), min(size, max(0, -shift))
         moved.append(functional.pad(kept, [0, 0] * (3 - axis) + [before, after]))
