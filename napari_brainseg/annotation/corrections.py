@@ -1,0 +1,91 @@
+"""`Correction`: labels that a person has confirmed, where, and what they differ in from the model's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.volume import Shape
+
+Mask = NDArray[np.bool_]
+PLANE_NAMES = ("axial", "coronal", "sagittal")
+
+
+@dataclass(frozen=True, order=True)
+class ConfirmedSlice:
+    """One slice that a person confirmed, in whatever plane it was shown.
+
+    Attributes:
+        axis: The axis it is perpendicular to: 0, 1 or 2 for Z, Y or X.
+        index: Its place along that axis, counted from 0.
+    """
+
+    axis: int
+    index: int
+
+    def describe(self) -> str:
+        """Return the slice in words, counted from 1: `axial slice 61`."""
+        return f"{PLANE_NAMES[self.axis]} slice {self.index + 1}"
+
+
+def mask_of(slices: Iterable[ConfirmedSlice], shape: Shape) -> Mask:
+    """Return the voxels that lie in any of `slices`, (Z, Y, X)."""
+    mask = np.zeros(shape, bool)
+    for confirmed in slices:
+        mask[plane(confirmed)] = True
+    return mask
+
+
+def plane(confirmed: ConfirmedSlice) -> tuple[slice | int, ...]:
+    """Return the index that takes this slice out of a (Z, Y, X) array."""
+    return tuple(confirmed.index if axis == confirmed.axis else slice(None) for axis in range(3))
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What a person says is true of a case.
+
+    Attributes:
+        case_id: The case.
+        labels: uint8 (Z, Y, X), program values of `scheme`; true where `confirmed`; elsewhere as the work stood.
+        confirmed: bool (Z, Y, X), the voxels that a person confirmed.
+        scheme: What the values mean.
+        slices: The slices that the mask was made of.
+        predicted: The model's labels that the person started from, or None where there was no model.
+        model: Name and version of that model, or an empty string.
+        when: When it was last confirmed, as an ISO time with its offset.
+        who: The user name of the person.
+    """
+
+    case_id: str
+    labels: LabelArray
+    confirmed: Mask
+    scheme: LabelScheme
+    slices: tuple[ConfirmedSlice, ...] = ()
+    predicted: LabelArray | None = None
+    model: str = ""
+    when: str = ""
+    who: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = {self.labels.shape, self.confirmed.shape}
+        if self.predicted is not None:
+            shapes.add(self.predicted.shape)
+        if len(shapes) > 1:
+            raise ValueError(f"labels, confirmed and predicted differ in shape: {shapes}")
+
+    @property
+    def changed(self) -> Mask:
+        """The confirmed voxels in which the person's labels differ from the prediction; all False without one."""
+        if self.predicted is None:
+            return np.zeros(self.labels.shape, bool)
+        return np.asarray(self.confirmed & (self.labels != self.predicted))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is confirmed."""
+        return not self.confirmed.any()

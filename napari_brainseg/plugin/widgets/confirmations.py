@@ -1,0 +1,289 @@
+"""`Confirmations`: which slices of the open case a person has confirmed, and what is true there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, Mask, mask_of, plane
+from napari_brainseg.annotation.edits import Edit
+from napari_brainseg.base.errors import LabelError
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray, LabelScheme
+
+# A stroke on a confirmed slice is saved once the hand rests this long.
+_REST_MS = 1000
+# How the source of a model's edit begins: it makes no truth and counts as no change by a person.
+MODEL_RUN = "model run"
+
+
+class WorkingLabels(Protocol):
+    """What is needed of the editing bridge."""
+
+    layer: Any
+    scheme: LabelScheme | None
+    edited: Any
+
+
+class Confirmations(QObject):
+    """The confirmed slices of one case, in whatever plane they were shown.
+
+    The confirmed labels are kept apart from the working layer: a person's edits on a confirmed slice change them, a
+    model's run does not.
+
+    Signals:
+        changed(): Slices were confirmed or taken back, or a person changed slices.
+        shown_changed(): Another slice or plane is shown.
+        said(str): What happened, in words.
+        correction_made(object, object): The case and its `Correction`, to be saved.
+    """
+
+    changed = Signal()
+    shown_changed = Signal()
+    said = Signal(str)
+    correction_made = Signal(object, object)
+
+    def __init__(self, viewer: Any, bridge: WorkingLabels, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._bridge = viewer, bridge
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REST_MS)
+        self._timer.timeout.connect(self._make_correction)
+        self._scheme: LabelScheme | None = None
+        self.end()
+        bridge.edited.connect(self._on_edited)
+        self._dims_events: tuple[Any, ...] = (
+            viewer.dims.events.point,
+            viewer.dims.events.order,
+            viewer.dims.events.ndisplay,
+        )
+        self._tell_shown: Callable[[Any], None] = lambda _event: self.shown_changed.emit()
+        for event in self._dims_events:
+            event.connect(self._tell_shown)
+
+    def begin(self, case: Case, scheme: LabelScheme, correction: Correction | None = None) -> None:
+        """Start with a case: nothing confirmed, or what its project holds (`keep_confirmed` puts that into labels)."""
+        self._forget()
+        self._case, self._scheme = case, scheme
+        shape = case.geometry.shape
+        self._truth = np.zeros(shape, np.uint8)
+        self._mask = np.zeros(shape, bool)
+        self._changed = tuple(np.zeros(n, bool) for n in shape)
+        seen = np.asarray(case.channels[case.grid_channel].data) != 0
+        self._content = tuple(seen.any(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3))
+        if correction is not None:
+            self._truth = correction.labels.copy()
+            self._mask = correction.confirmed.copy()
+            self._slices = set(correction.slices)
+            self._scheme = correction.scheme
+            self._predicted, self._model = correction.predicted, correction.model
+        self.changed.emit()
+
+    def end(self) -> None:
+        """Let go of the case."""
+        self._forget()
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Save what rests and disconnect from the viewer; harmless when repeated."""
+        if self._timer.isActive():
+            self._make_correction()
+        if self._dims_events:
+            self._bridge.edited.disconnect(self._on_edited)
+        for event in self._dims_events:
+            event.disconnect(self._tell_shown)
+        self._dims_events = ()
+
+    @property
+    def mask(self) -> Mask | None:
+        """The confirmed voxels (Z, Y, X), or None without a case."""
+        return self._mask
+
+    @property
+    def slices(self) -> tuple[ConfirmedSlice, ...]:
+        """The confirmed slices, sorted."""
+        return tuple(sorted(self._slices))
+
+    @property
+    def shown(self) -> ConfirmedSlice | None:
+        """The slice of the working layer that is shown, or None in 3-D, outside the layer or without one."""
+        layer, dims = self._bridge.layer, self._viewer.dims
+        if layer is None or self._mask is None or dims.ndisplay != 2:
+            return None
+        offset = dims.ndim - layer.ndim
+        axes = [axis - offset for axis in dims.not_displayed if axis >= offset]
+        if len(axes) != 1:
+            return None
+        index = round(float(layer.world_to_data(dims.point)[axes[0]]))
+        return ConfirmedSlice(axes[0], index) if 0 <= index < layer.data.shape[axes[0]] else None
+
+    @property
+    def axis(self) -> int:
+        """The axis along which slices are counted now: that of the plane shown."""
+        shown = self.shown
+        return 0 if shown is None else shown.axis
+
+    @property
+    def total(self) -> int:
+        """How many slices along the shown axis hold anything at all."""
+        if self._mask is None:
+            return 0
+        content = self._content[self.axis]
+        return int(content.sum()) or len(content)
+
+    @property
+    def count_text(self) -> str:
+        """How many slices of the shown plane are confirmed: `7 of 137 slices`."""
+        return f"{len(self.confirmed_along(self.axis))} of {self.total} slices"
+
+    def confirmed_along(self, axis: int) -> frozenset[int]:
+        """Return the indices of the slices confirmed in this plane."""
+        return frozenset(s.index for s in self._slices if s.axis == axis)
+
+    def changed_along(self, axis: int) -> frozenset[int]:
+        """Return the indices of the slices that a person changed."""
+        return frozenset(np.flatnonzero(self._changed[axis]).tolist()) if self._changed else frozenset()
+
+    def is_confirmed(self) -> bool:
+        """Whether the shown slice is confirmed."""
+        return self.shown in self._slices
+
+    def confirm_slice(self) -> bool:
+        """Confirm the slice shown; return whether it is, and say why where it is not."""
+        shown, layer, scheme = self.shown, self._bridge.layer, self._bridge.scheme
+        if shown is None or scheme is None or self._truth is None or self._mask is None:
+            self.said.emit(self._why_not_shown())
+            return False
+        labels = np.asarray(layer.data[plane(shown)])
+        foreign = scheme.foreign_values(labels)
+        if foreign:
+            self.said.emit(
+                f"{shown.describe().capitalize()} holds the value {foreign[0]}, which {scheme.title} does not have. "
+                "Paint over it before confirming."
+            )
+            return False
+        try:
+            self._take_scheme(scheme)
+        except LabelError as error:
+            self.said.emit(str(error))
+            return False
+        self._truth[plane(shown)] = labels
+        self._mask[plane(shown)] = True
+        self._slices.add(shown)
+        self._after_change(f"{shown.describe().capitalize()} confirmed")
+        return True
+
+    def take_back(self) -> bool:
+        """Take the confirmation of the slice shown back; return whether there was one."""
+        shown = self.shown
+        if shown is None or self._mask is None:
+            self.said.emit(self._why_not_shown())
+            return False
+        if shown not in self._slices:
+            self.said.emit(f"{shown.describe().capitalize()} was not confirmed.")
+            return False
+        self._slices.remove(shown)
+        # Voxels that a slice of another plane confirms stay confirmed.
+        self._mask = mask_of(self._slices, self._mask.shape)
+        self._after_change(f"{shown.describe().capitalize()} taken back")
+        return True
+
+    def go_to(self, index: int) -> None:
+        """Show the slice `index` of the plane shown."""
+        layer, axis = self._bridge.layer, self.axis
+        if layer is None:
+            return
+        offset = self._viewer.dims.ndim - layer.ndim
+        corner = [float(index) if a == axis else 0.0 for a in range(layer.ndim)]
+        self._viewer.dims.set_point(axis + offset, float(layer.data_to_world(corner)[axis]))
+
+    def set_prediction(self, labels: LabelArray, model: str) -> None:
+        """Remember the model's labels that the person starts from, so that a correction knows what was changed."""
+        self._predicted, self._model = labels.copy(), model
+
+    def keep_confirmed(self, labels: LabelArray, scheme: LabelScheme) -> LabelArray:
+        """Return `labels` (Z, Y, X) of `scheme` with the confirmed voxels as they were confirmed.
+
+        Raises:
+            LabelError: `scheme` cannot hold a class that was confirmed.
+        """
+        if self._mask is None or self._truth is None or self._scheme is None or not self._slices:
+            return labels
+        truth = self._scheme.convert(np.where(self._mask, self._truth, np.uint8(0)), scheme)
+        return np.where(self._mask, truth, labels).astype(np.uint8)
+
+    def correction(self) -> Correction | None:
+        """Return what is confirmed now, or None without a case."""
+        layer = self._bridge.layer
+        if self._case is None or self._scheme is None or self._truth is None or self._mask is None:
+            return None
+        same = layer is not None and self._bridge.scheme == self._scheme
+        around = np.asarray(layer.data) if same else self._truth
+        labels = np.where(self._mask, self._truth, around).astype(np.uint8)
+        # A value of no class may still lie where nobody confirmed; it must not keep the rest from being saved.
+        labels[labels > len(self._scheme.classes)] = 0
+        return Correction(
+            case_id=self._case.id,
+            labels=labels,
+            confirmed=self._mask.copy(),
+            scheme=self._scheme,
+            slices=self.slices,
+            predicted=self._predicted,
+            model=self._model,
+        )
+
+    def save(self) -> None:
+        """Offer the present state for saving, as after choosing another project."""
+        if self._slices:
+            self._make_correction()
+
+    def _forget(self) -> None:
+        if self._timer.isActive():
+            self._make_correction()
+        self._case: Case | None = None
+        self._truth: LabelArray | None = None
+        self._mask: Mask | None = None
+        self._changed: tuple[Mask, ...] = ()
+        self._content: tuple[Mask, ...] = ()
+        self._slices: set[ConfirmedSlice] = set()
+        self._predicted: LabelArray | None = None
+        self._model = ""
+
+    def _take_scheme(self, scheme: LabelScheme) -> None:
+        if scheme != self._scheme and self._truth is not None:
+            self._truth = self.keep_confirmed(np.zeros_like(self._truth), scheme)
+            self._scheme, self._predicted = scheme, None
+
+    def _why_not_shown(self) -> str:
+        if self._bridge.layer is None or self._mask is None:
+            return "There are no working labels yet. Segment the case, or start from labels, then confirm slices."
+        return "No single slice of the labels is shown. Switch to the 2-D view of the case to confirm slices."
+
+    def _after_change(self, what: str) -> None:
+        self._make_correction()
+        self.changed.emit()
+        self.said.emit(f"{what}: {self.count_text} confirmed.")
+
+    def _make_correction(self) -> None:
+        self._timer.stop()
+        correction = self.correction()
+        if correction is not None:
+            self.correction_made.emit(self._case, correction)
+
+    def _on_edited(self, edit: Edit) -> None:
+        if self._mask is None or self._truth is None:
+            return
+        if MODEL_RUN not in edit.source:
+            for axis, touched in enumerate(self._changed):
+                touched[edit.positions(axis)] = True
+        # Undoing or redoing a run is a person's act again: what is confirmed stays what the screen shows.
+        by_person = not edit.source.startswith(MODEL_RUN)
+        confirmed = self._mask.reshape(-1)[edit.indices]
+        if by_person and confirmed.any() and self._bridge.scheme == self._scheme:
+            self._truth.reshape(-1)[edit.indices[confirmed]] = edit.after[confirmed]
+            self._timer.start()
+        self.changed.emit()
