@@ -1,0 +1,135 @@
+"""`Shortcuts`: binds what `KEYS` lists, on the working layer or in the window, and takes all of it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QShortcut,
+    QTextEdit,
+    QWidget,
+)
+
+from napari_brainseg.plugin.widgets.canvas import focus_canvas
+from napari_brainseg.plugin.widgets.keys import KEYS, Key, ShortcutActions, Where
+
+# Letters, digits and Page Up and Down mean something of their own in these.
+_FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
+_LETTING_GO = (QEvent.Type.WindowDeactivate, QEvent.Type.ApplicationDeactivate)
+
+
+class Shortcuts(QObject):
+    """The keys of one window, from its making until `close`.
+
+    Args:
+        viewer: The viewer whose canvas gets the focus back after a key.
+        window: The main window.
+        actions: What the keys call.
+    """
+
+    def __init__(self, viewer: Any, window: QWidget, actions: ShortcutActions) -> None:
+        super().__init__(window)
+        self._viewer = viewer
+        self._window = window
+        self._actions = actions
+        self._layer: Any = None
+        self._unbound: dict[str, Any] = {}
+        self._held: Key | None = None
+        self._shortcuts = [self._in_window(key) for key in KEYS if key.where is Where.WINDOW]
+        self._application = _application()
+        self._application.focusChanged.connect(self._on_focus)
+        self._on_focus(None, self._application.focusWidget())
+
+    @property
+    def working_layer(self) -> Any:
+        """The labels layer that the keys 0-4, G, undo and redo are bound on, or None."""
+        return self._layer
+
+    def set_working_layer(self, layer: Any) -> None:
+        """Bind the layer's keys on `layer` and give the former one its own keys back; None binds none."""
+        if layer is self._layer:
+            return
+        if self._layer is not None:
+            for name, former in self._unbound.items():
+                self._layer.bind_key(name, former, overwrite=True)
+        self._layer, self._unbound = layer, {}
+        if layer is not None:
+            for key in KEYS:
+                if key.where is Where.LAYER:
+                    name = key.key.replace("+", "-")
+                    self._unbound[name] = layer.bind_key(name, _on_layer(partial(self._press, key)), overwrite=True)
+
+    def close(self) -> None:
+        """Let go of every key."""
+        self._release()
+        self.set_working_layer(None)
+        self._application.focusChanged.disconnect(self._on_focus)
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._shortcuts = []
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Watch, while a key is held, for its going up or the window's losing the keyboard; nothing is kept."""
+        if event is None or self._held is None:
+            return False
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyRelease and not event.isAutoRepeat():
+            if event.key() == QKeySequence(self._held.key)[0].key():
+                self._release()
+        elif event.type() in _LETTING_GO:
+            self._release()
+        return False
+
+    def _in_window(self, key: Key) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key.key), self._window)
+        shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+        shortcut.setAutoRepeat(False)
+        shortcut.activated.connect(partial(self._press, key))
+        return shortcut
+
+    def _on_focus(self, old: QWidget | None, new: QWidget | None) -> None:
+        # A disabled shortcut takes nothing: the field gets the key, Page Up and Down included.
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(not isinstance(new, _FIELDS))
+
+    def _press(self, key: Key) -> None:
+        action: Callable[..., object] = getattr(self._actions, key.action)
+        if key.held:
+            self._release()
+            self._held = key
+            self._application.installEventFilter(self)
+            action(True)
+        elif key.number is not None:
+            action(key.number)
+        else:
+            action()
+        focus_canvas(self._viewer)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._application.removeEventFilter(self)
+            getattr(self._actions, held.action)(False)
+
+
+def _on_layer(call: Callable[[], None]) -> Callable[[Any], None]:
+    # napari wants a function with a name, and calls it with the layer.
+    def pressed(layer: Any) -> None:
+        call()
+
+    return pressed
+
+
+def _application() -> QApplication:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    return application
