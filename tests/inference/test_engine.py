@@ -1,0 +1,179 @@
+"""The engine on networks whose answer is known: a threshold on one channel, so every voxel can be checked."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_brainseg.base.errors import Cancelled, InputError, ModelError
+from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
+from napari_brainseg.cases.case import BRATS_CHANNELS, Case, Naming
+from napari_brainseg.cases.labels import BRATS2017, BRATS2023
+from napari_brainseg.cases.volume import Geometry, Volume
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.model import Model
+from napari_brainseg.model_store.preprocessing import Preprocessing, scaled
+from napari_brainseg.model_store.store import ModelRecord
+
+SHAPE = (9, 40, 36)
+
+
+class Thresholds(nn.Module):
+    """Region k holds the voxels whose first channel is above k + 0.5 standard deviations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor([0.0, -1.0, -2.0]))
+        self.layer = nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        levels = self.bias.reshape(1, 3, *[1] * (images.ndim - 2)) - 0.5
+        return 100 * (self.layer(images[:, :1]) + levels)
+
+
+def make_case(channels: tuple[str, ...] = BRATS_CHANNELS) -> Case:
+    rng = np.random.default_rng(1)
+    image = np.zeros(SHAPE, np.float32)
+    image[1:8, 5:30, 6:30] = rng.gamma(4.0, 20.0, (7, 25, 24)) + 30
+    geometry = Geometry(SHAPE, (1.0, 1.0, 1.0), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    return Case(
+        "case",
+        {c: Volume(image, geometry) for c in channels},
+        BRATS_CHANNELS,
+        geometry,
+        None,
+        BRATS2017,
+        Naming.BRATS_2017,
+    )
+
+
+def make_model(spatial_dims: int = 2, network: nn.Module | None = None) -> Model:
+    record = ModelRecord(
+        name="thresholds",
+        version="1",
+        title="",
+        network={"name": "none"},
+        channels=BRATS_CHANNELS,
+        scheme_id="brats2023",
+        outputs=("WT", "TC", "ET"),
+        spatial_dims=spatial_dims,
+        preprocessing=Preprocessing(crop=True, zero_background=True),
+        window=(4, 16, 16) if spatial_dims == 3 else None,
+    )
+    return Model(record, network or Thresholds())
+
+
+@pytest.fixture(autouse=True)
+def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAINSEG_FP32", "1")
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_labels_are_those_of_the_network_on_the_cases_grid(spatial_dims: int) -> None:
+    case = make_case()
+    # The brain's box with its margin of two: slices 0 to 8 are cut at the volume's end.
+    image = scaled(case.channels["flair"].data[0:9, 3:32, 4:32], Preprocessing(zero_background=True))
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[0:9, 3:32, 4:32] = np.select([image > 2.5, image > 1.5, image > 0.5], [3, 1, 2], 0)
+    result = run_to_end(segment(case, make_model(spatial_dims)))
+    assert set(np.unique(result.labels)) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(result.labels, labels)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_a_range_of_slices_gives_those_slices_of_the_whole_run(spatial_dims: int) -> None:
+    case = make_case()
+    whole = run_to_end(segment(case, make_model(spatial_dims)))
+    part = run_to_end(segment(case, make_model(spatial_dims), SegmentSettings(slices=(3, 5))))
+    np.testing.assert_array_equal(part.labels[3:5], whole.labels[3:5])
+    assert not part.labels[:3].any()
+    assert not part.labels[5:].any()
+
+
+def test_a_range_outside_the_brain_is_empty_and_outside_the_case_refused() -> None:
+    case = make_case()
+    assert not run_to_end(segment(case, make_model(), SegmentSettings(slices=(0, 1)))).labels.any()
+    with pytest.raises(InputError, match="which has 9"):
+        run_to_end(segment(case, make_model(), SegmentSettings(slices=(8, 12))))
+
+
+def test_the_result_says_its_scheme_model_and_probabilities() -> None:
+    case = make_case()
+    result = run_to_end(segment(case, make_model(), SegmentSettings(probabilities=True)))
+    assert (result.scheme, result.write_scheme, result.model) == (BRATS2023, BRATS2017, "thresholds 1")
+    assert result.probability_names == ("WT", "TC", "ET")
+    assert result.probabilities is not None
+    np.testing.assert_array_equal(result.probabilities[0] > 0.5, result.labels > 0)
+    assert result.geometry is case.geometry
+
+
+def test_a_missing_channel_is_given_as_zeros() -> None:
+    seen: list[Tensor] = []
+
+    class Looks(Thresholds):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return super().forward(images)
+
+    run_to_end(segment(make_case(("flair", "t2")), make_model(network=Looks())))
+    assert all(bool(s[:, 0].any()) and not s[:, 1:3].any() and bool(s[:, 3].any()) for s in seen)
+
+
+def test_a_case_without_any_of_the_channels_is_refused() -> None:
+    case = make_case()
+    other = Case("x", {"pre": case.channels["t1"]}, ("pre",), case.geometry, None, BRATS2017, Naming.PLAIN)
+    with pytest.raises(InputError, match="none of the channels"):
+        run_to_end(segment(other, make_model()))
+
+
+def test_progress_counts_slices_up_to_all_of_them() -> None:
+    reports: list[Progress] = []
+    run_to_end(segment(make_case(), make_model()), reports.append)
+    slices = [r for r in reports if r.message.startswith("slices")]
+    assert [r.done for r in slices] == sorted(r.done for r in slices)
+    assert slices[-1].done == slices[-1].total == 7
+
+
+def test_cancelling_stops_at_the_next_layer_and_leaves_the_model_usable() -> None:
+    token = CancelToken()
+    layers: list[str] = []
+
+    class Stops(Thresholds):
+        def forward(self, images: Tensor) -> Tensor:
+            if not layers:
+                token.cancel()
+            layers.append("in")
+            result = super().forward(images)
+            layers.append("out")
+            return result
+
+    model = make_model(network=Stops())
+    with pytest.raises(Cancelled):
+        run_to_end(segment(make_case(), model, token=token))
+    assert layers == ["in"]
+    np.testing.assert_array_equal(
+        run_to_end(segment(make_case(), model)).labels, run_to_end(segment(make_case(), make_model())).labels
+    )
+
+
+def test_an_error_inside_the_model_is_one_sentence() -> None:
+    class Breaks(Thresholds):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) @ torch.zeros(3, 3)
+
+    with pytest.raises(ModelError, match="The model thresholds failed"):
+        run_to_end(segment(make_case(), make_model(network=Breaks())))
+
+
+def test_inference_mode_does_not_leak_to_the_caller() -> None:
+    task: Iterator[Progress] = segment(make_case(), make_model())
+    for _ in task:
+        assert not torch.is_inference_mode_enabled()
+
+
+def test_an_unknown_device_names_those_there_are() -> None:
+    with pytest.raises(InputError, match="It has: auto"):
+        run_to_end(segment(make_case(), make_model(), SegmentSettings(device="cuda:7")))
