@@ -1,0 +1,150 @@
+"""Labels for a case: its own, or a file attached to it, through the alignment gate and the choice of a scheme."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_brainseg.base.errors import AlignmentError, InputError
+from napari_brainseg.cases.case import Case, Labels, Naming
+from napari_brainseg.cases.labels import LabelScheme
+from napari_brainseg.cases.naming import labels_naming
+from napari_brainseg.cases.narrowing import read_as
+from napari_brainseg.cases.nifti import is_nifti_name, read_label_values, stem_of
+from napari_brainseg.cases.resampling import grids_differ, on_grid, resampled
+from napari_brainseg.cases.slices import is_tif_name, read_masks
+from napari_brainseg.cases.volume import Volume
+
+
+def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *, resample: bool = False) -> Case:
+    """Return the case with the labels found beside its channels; labels on another grid stay off, with a note."""
+    if not files:
+        return case
+    case = replace(case, label_paths=_joined(case.label_paths, files))
+    notes: tuple[str, ...] = ()
+    if len(files) > 1 and case.naming is not Naming.LGG:
+        notes = (f"{len(files)} labels files were found; {files[0].name} was read.",)
+    volume = _values(case, files)
+    aligned = on_grid(volume, case.geometry) or (resampled(volume, case.geometry, labels=True) if resample else None)
+    if aligned is None:
+        differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
+        notes = (*notes, f"{differ}, so its labels are not shown. Resample the labels, or choose another file.")
+        return replace(case, notes=(*case.notes, *notes))
+    return _labelled(replace(case, notes=(*case.notes, *notes)), aligned, files, scheme)
+
+
+def attach_labels(
+    case: Case, path: os.PathLike[str] | str, scheme: str | None = None, *, resample: bool = False
+) -> Case:
+    """Return the case with labels from a file, or from a folder where they are found by the case's name.
+
+    Raises:
+        InputError: There are no labels for this case, or they cannot be read.
+        AlignmentError: They lie on another grid, and `resample` is false.
+        LabelError: Their values fit no scheme, or not the chosen one.
+    """
+    files = _labels_at(case, Path(path))
+    volume = _values(case, files)
+    aligned = on_grid(volume, case.geometry)
+    if aligned is None and not resample:
+        differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
+        raise AlignmentError(f"{differ}. Resample the labels onto the case, or choose another file.")
+    aligned = aligned or resampled(volume, case.geometry, labels=True)
+    return _labelled(replace(case, label_paths=_joined(case.label_paths, files)), aligned, files, scheme)
+
+
+def reread_labels(case: Case, scheme_id: str) -> Case:
+    """Return the case with the same labels file understood by another scheme.
+
+    Raises:
+        InputError: The case has no labels.
+        LabelError: The values do not fit the scheme, or there is none of this name.
+    """
+    labels = case.labels
+    if labels is None:
+        raise InputError(f"{case.id} has no labels that could be read by another scheme.")
+    disk = labels.scheme.to_disk(labels.volume.data)  # type: ignore[arg-type]
+    source = labels.path.name if labels.path is not None else case.id
+    reading = read_as(disk, case.naming, case.id, scheme_id, source)
+    candidates = tuple(dict.fromkeys((reading.scheme, *labels.candidates)))
+    volume = Volume(reading.labels, labels.volume.geometry)
+    chosen = replace(labels, volume=volume, scheme=reading.scheme, candidates=candidates, assumed=False)
+    notes = tuple(note for note in case.notes if not note.startswith(_READ_AS))
+    return replace(case, labels=chosen, scheme=reading.scheme, notes=notes)
+
+
+_READ_AS = "Labels were read as "
+
+
+def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | None) -> Case:
+    naming = case.naming if case.naming is Naming.LGG else labels_naming(stem_of(files[0]), case.id, case.naming)
+    reading = read_as(volume.data, naming, case.id, scheme, str(files[0]))
+    reading.labels.flags.writeable = False
+    path = files[0].parent if is_tif_name(files[0]) else files[0]
+    labels = Labels(
+        Volume(reading.labels, volume.geometry), reading.scheme, reading.candidates, path, assumed=reading.assumed
+    )
+    notes = tuple(note for note in case.notes if not note.startswith(_READ_AS))
+    if reading.assumed:
+        others = ", ".join(s.title for s in reading.candidates[1:])
+        notes += (f"{_READ_AS}{_with_values(reading.scheme)}; {others} would fit as well.",)
+    return replace(case, labels=labels, scheme=reading.scheme, notes=notes)
+
+
+def _with_values(scheme: LabelScheme) -> str:
+    return f"{scheme.title} ({', '.join(map(str, scheme.disk_values))})"
+
+
+def _values(case: Case, files: Sequence[Path]) -> Volume:
+    """Read the values as stored: one NIfTI file, or the masks of the case's slices."""
+    if not is_tif_name(files[0]):
+        return read_label_values(files[0])
+    if case.naming is not Naming.LGG:
+        raise InputError(f"{files[0]} is a tif, which has no place in space. Labels of {case.id} must be NIfTI.")
+    slices = case.paths[case.grid_channel]
+    if len(files) == len(slices) == 1:
+        masks: list[Path | None] = list(files)
+    else:
+        by_stem = {file.stem.lower(): file for file in files}
+        masks = [by_stem.get(f"{image.stem}_mask".lower()) for image in slices]
+    if not any(masks):
+        raise InputError(
+            f"{files[0]} is no mask of a slice of {case.id}. Choose files named like {slices[0].stem}_mask.tif."
+        )
+    return Volume(read_masks(masks, case.geometry.shape), case.geometry)
+
+
+def _labels_at(case: Case, path: Path) -> tuple[Path, ...]:
+    if path.is_file():
+        if not (is_nifti_name(path) or is_tif_name(path)):
+            raise InputError(f"{path} is neither NIfTI (.nii, .nii.gz) nor tif. Choose another labels file.")
+        return (path,)
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist. Choose a labels file, or a folder of labels.")
+    for folder in (path, path / case.id):
+        found = _named_like(case, folder)
+        if found:
+            return found
+    raise InputError(
+        f"{path} holds no labels for {case.id}, such as {case.id}.nii.gz or {case.id}_seg.nii.gz. "
+        "Choose another folder."
+    )
+
+
+def _named_like(case: Case, folder: Path) -> tuple[Path, ...]:
+    stems = [f"{case.id}{ending}" for ending in ("_seg", "-seg", "", "_labels", "_label", "_mask")]
+    for stem in stems:
+        for suffix in (".nii.gz", ".nii"):
+            if (file := folder / f"{stem}{suffix}").is_file():
+                return (file,)
+    if case.naming is not Naming.LGG:
+        return ()
+    slices = case.paths[case.grid_channel]
+    masks = (folder / f"{image.stem}_mask{suffix}" for image in slices for suffix in (image.suffix, ".tif"))
+    return tuple(dict.fromkeys(mask for mask in masks if mask.is_file()))
+
+
+def _joined(old: Sequence[Path], new: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys((*old, *new)))

@@ -1,0 +1,265 @@
+"""Which files make up a case: folders and files are grouped by their names; no voxel is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_brainseg.base.errors import InputError
+from napari_brainseg.cases.case import LGG_CHANNELS, Naming
+from napari_brainseg.cases.naming import DECATHLON_ORDER, NNUNET_ORDER, FileRole, Kind, channel_of, role_of
+from napari_brainseg.cases.nifti import is_nifti_name, stem_of, stored_shape
+from napari_brainseg.cases.slices import is_tif_name, patient_and_number, slice_of_mask
+
+_DEPTH = 3  # BraTS 2018: root / HGG / case
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one case.
+
+    Attributes:
+        id: The case's name.
+        naming: The style of the names.
+        channels: Files by channel, in the order of the field; one path for NIfTI, the slices in order for tifs.
+            Channels that share their files are the volumes of a 4-D file, or the colours of tifs, in this order.
+        labels: Files of reference labels.
+        undecided: Images whose channel the names do not tell.
+        folder: Where they lie.
+    """
+
+    id: str
+    naming: Naming
+    channels: Mapping[str, tuple[Path, ...]]
+    labels: tuple[Path, ...] = ()
+    undecided: tuple[Path, ...] = ()
+    folder: Path = Path()
+
+
+def find_cases(path: os.PathLike[str] | str | Sequence[os.PathLike[str] | str]) -> list[CaseFiles]:
+    """Return the cases under a folder, of a file, or of several files and folders together, in natural order.
+
+    Raises:
+        InputError: A path does not exist or cannot be read, or nothing there is an image.
+    """
+    paths = [Path(path)] if isinstance(path, (str, os.PathLike)) else [Path(p) for p in path]
+    if not paths:
+        raise InputError("No file was given. Choose a case folder or its files.")
+    files: list[Path] = []
+    cases: list[CaseFiles] = []
+    for given in paths:
+        try:
+            if given.is_dir():
+                cases += _in_folder(given, _DEPTH)
+            elif given.stat():
+                files.append(_known(given))
+        except OSError as error:
+            raise InputError(
+                f"{given} cannot be read ({error.strerror or error}). Check the path and its permissions."
+            ) from error
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent, []).append(file)
+    for folder, group in by_folder.items():
+        cases += _cases_of(group, folder, listed=True)
+    if len(by_folder) > 1:
+        cases = _merge_split(cases)
+    if not cases:
+        raise InputError(f"{paths[0]} holds no NIfTI image and no tif slice. Choose a case folder or its files.")
+    return sorted(cases, key=lambda case: _natural(case.id))
+
+
+def _known(file: Path) -> Path:
+    if not (is_nifti_name(file) or is_tif_name(file)):
+        raise InputError(f"{file} is neither NIfTI (.nii, .nii.gz) nor tif. Choose another file.")
+    return file
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def _in_folder(folder: Path, depth: int) -> list[CaseFiles]:
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    files = [entry for entry in entries if (is_nifti_name(entry) or is_tif_name(entry)) and entry.is_file()]
+    cases = _cases_of(files, folder)
+    if cases or depth == 0:
+        return cases
+    folders = [entry for entry in entries if entry.is_dir()]
+    # A data set's root has its images apart from its labels.
+    images = [entry for entry in folders if entry.name.startswith("images")]
+    below = [_in_folder(entry, depth - 1) for entry in images or folders]
+    found = [case for cases_below in below for case in cases_below]
+    if len(found) > 1 and all(len(cases_below) <= 1 for cases_below in below):
+        return _one_folder_per_channel(found, folder)
+    return found
+
+
+def _one_folder_per_channel(cases: list[CaseFiles], folder: Path) -> list[CaseFiles]:
+    """Join cases that are one channel each, none twice: a case whose files lie in a folder each."""
+    names = [name for case in cases for name in case.channels]
+    single = all(case.naming is not Naming.LGG and len(case.channels) + len(case.labels) == 1 for case in cases)
+    if not single or len(set(names)) != len(names) or len(names) < 2:
+        return cases
+    files = [path for case in cases for paths in (*case.channels.values(), case.labels) for path in paths]
+    joined = _cases_of(files, folder)
+    return joined if len(joined) == 1 else cases
+
+
+def _merge_split(cases: list[CaseFiles]) -> list[CaseFiles]:
+    """Join cases of one name whose files were listed from several folders."""
+    merged: dict[str, CaseFiles] = {}
+    for case in cases:
+        other = merged.get(case.id)
+        if other is None or other.naming is not case.naming or set(other.channels) & set(case.channels):
+            merged[case.id if other is None else f"{case.folder}/{case.id}"] = case
+            continue
+        merged[case.id] = CaseFiles(
+            case.id,
+            case.naming,
+            {**other.channels, **case.channels},
+            other.labels + case.labels,
+            other.undecided + case.undecided,
+            other.folder,
+        )
+    return list(merged.values())
+
+
+def _cases_of(files: Sequence[Path], folder: Path, *, listed: bool = False) -> list[CaseFiles]:
+    tifs = [file for file in files if is_tif_name(file)]
+    niftis = [file for file in files if not is_tif_name(file)]
+    return _tif_cases(tifs, folder, listed=listed) + _nifti_cases(niftis, folder)
+
+
+def _tif_cases(files: Sequence[Path], folder: Path, *, listed: bool) -> list[CaseFiles]:
+    patients: dict[str, list[Path]] = {}
+    masks = {stem: file for file in files if (stem := slice_of_mask(file.stem)) is not None}
+    images = [file for file in files if slice_of_mask(file.stem) is None and "_probability" not in file.stem]
+    for file in images:
+        patients.setdefault(patient_and_number(file.stem)[0], []).append(file)
+    cases = []
+    for patient, slices in patients.items():
+        slices.sort(key=lambda file: (patient_and_number(file.stem)[1] or 0, file.name))
+        beside = [masks.get(file.stem, file.with_name(f"{file.stem}_mask{file.suffix}")) for file in slices]
+        labels = tuple(mask for mask in beside if mask.is_file())
+        # One slice that was asked for alone is a case of its own, not the patient.
+        name = slices[0].stem if listed and len(slices) == 1 else patient
+        cases.append(CaseFiles(name, Naming.LGG, dict.fromkeys(LGG_CHANNELS, tuple(slices)), labels, (), folder))
+    if not images and masks:
+        first = next(iter(masks))
+        return [CaseFiles(patient_and_number(first)[0], Naming.LGG, {}, tuple(masks.values()), (), folder)]
+    return cases
+
+
+def _nifti_cases(files: Sequence[Path], folder: Path) -> list[CaseFiles]:
+    groups: dict[str, dict[Path, FileRole]] = {}
+    for file in files:
+        role = role_of(stem_of(file))
+        if role.kind is Kind.NUMBERED and _volumes(file) > 1:
+            role = FileRole(Kind.UNKNOWN, stem_of(file))  # `BRATS_0001` is a 4-D file with a long number
+        groups.setdefault(role.case, {})[file] = role
+    with_channels = {key: roles for key, roles in groups.items() if _has_channel(roles)}
+    if len(with_channels) > 1 and _differ_in_numbers_alone(with_channels):
+        groups = {"": {file: role for roles in groups.values() for file, role in roles.items()}}
+    elif len(with_channels) == 1:  # whatever else lies in the folder can only belong to this case
+        key = next(iter(with_channels))
+        groups = {key: {file: role for roles in groups.values() for file, role in roles.items()}}
+    cases = [case for key, roles in groups.items() if (case := _nifti_case(key, roles, folder)) is not None]
+    with_images = [case for case in cases if case.channels or case.undecided]
+    return with_images or cases
+
+
+def _has_channel(roles: Mapping[Path, FileRole]) -> bool:
+    return any(role.kind in (Kind.CHANNEL, Kind.NUMBERED) for role in roles.values())
+
+
+def _differ_in_numbers_alone(groups: Mapping[str, Mapping[Path, FileRole]]) -> bool:
+    """Whether the groups are one case whose files carry a number each (BraTS 2013-2016: `VSD….MR_Flair.54512`)."""
+    roles = [role for group in groups.values() for role in group.values() if role.kind is Kind.CHANNEL]
+    channels = [role.channel for role in roles]
+    bare = {re.sub(r"[\d._ \-]+", "", role.case) for role in roles}
+    return len(set(channels)) == len(channels) and len(bare) == 1 and all(role.rank > 0 for role in roles)
+
+
+def _nifti_case(key: str, roles: Mapping[Path, FileRole], folder: Path) -> CaseFiles | None:
+    order = _order_beside(folder)
+    channels, undecided = _choose_channels(roles, order or NNUNET_ORDER)
+    labels = [file for file, role in roles.items() if role.kind is Kind.LABELS]
+    labels.sort(key=lambda file: (roles[file].case != key, roles[file].rank, file.name))
+    unknown = [file for file, role in roles.items() if role.kind is Kind.UNKNOWN]
+    styles = {role.naming for file, role in roles.items() if (file,) in channels.values()}
+    naming = styles.pop() if len(styles) == 1 else Naming.PLAIN
+    if not channels and len(unknown) == 1 and (count := _volumes(unknown[0])) > 1:
+        naming = Naming.DECATHLON
+        names = order if len(order) == count else DECATHLON_ORDER if count == len(DECATHLON_ORDER) else ()
+        channels = dict.fromkeys(names, (unknown[0],))
+        undecided = () if names else (unknown[0],)
+    elif naming is Naming.NNUNET:
+        labels += [file for file in unknown if stem_of(file) == key]  # nnU-Net's labels have just the case's name
+    else:
+        undecided += tuple(unknown)
+    if naming in (Naming.NNUNET, Naming.DECATHLON):
+        labels += _labels_apart(key, folder)
+    if not (channels or labels or undecided):
+        return None
+    return CaseFiles(key or folder.resolve().name, naming, channels, tuple(labels), undecided, folder)
+
+
+def _choose_channels(
+    roles: Mapping[Path, FileRole], order: Sequence[str]
+) -> tuple[dict[str, tuple[Path, ...]], tuple[Path, ...]]:
+    """Return one file per channel, the plainest name first, and the files between which the names do not decide."""
+    claims: dict[str, list[Path]] = {}
+    undecided: list[Path] = []
+    places = {name: place for place, name in enumerate(DECATHLON_ORDER)}
+    for file, role in roles.items():
+        if role.kind is Kind.CHANNEL:
+            claims.setdefault(role.channel, []).append(file)
+        elif role.kind is Kind.NUMBERED and role.number < len(order):
+            claims.setdefault(order[role.number], []).append(file)
+        elif role.kind is Kind.NUMBERED:
+            undecided.append(file)
+    channels: dict[str, tuple[Path, ...]] = {}
+    for name in sorted(claims, key=lambda name: places.get(name, len(places))):
+        best = min(roles[file].rank for file in claims[name])
+        files = [file for file in claims[name] if roles[file].rank == best]
+        if len(files) == 1:
+            channels[name] = (files[0],)
+        else:
+            undecided += files
+    return channels, tuple(undecided)
+
+
+def _volumes(file: Path) -> int:
+    """Return how many volumes the file holds; 1 where its header cannot be read, which reading will explain."""
+    try:
+        shape = stored_shape(file)
+    except InputError:
+        return 1
+    return shape[3] if len(shape) == 4 else 1
+
+
+def _order_beside(folder: Path) -> tuple[str, ...]:
+    """Return the channel order that a `dataset.json` in the folder or its parent gives, or () where none does."""
+    for place in (folder, folder.parent):
+        try:
+            described = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        names = described.get("channel_names") or described.get("modality") if isinstance(described, dict) else None
+        if isinstance(names, dict):
+            words: Iterable[str] = (str(names[key]) for key in sorted(names, key=_natural))
+            return tuple(channel_of(word) or word for word in words)
+    return ()
+
+
+def _labels_apart(case: str, folder: Path) -> list[Path]:
+    """Return the labels of a case in the `labelsTr` beside its `imagesTr`."""
+    if not folder.name.startswith("images"):
+        return []
+    apart = folder.parent / folder.name.replace("images", "labels", 1)
+    return [file for suffix in (".nii.gz", ".nii") if (file := apart / f"{case}{suffix}").is_file()]
