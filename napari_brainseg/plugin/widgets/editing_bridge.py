@@ -1,0 +1,401 @@
+"""`EditingBridge`: the one gateway through which every change of the working labels layer becomes an `Edit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_brainseg.annotation.editing import LabelEditor, as_label_array
+from napari_brainseg.annotation.edits import Edit, EditHistory, merge_edits
+from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
+from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.volume import Spacing
+from napari_brainseg.plugin.widgets.edit_place import show_edit
+from napari_brainseg.plugin.widgets.label_guard import LabelGuard
+from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE, LayerWatch
+
+
+@dataclass(frozen=True)
+class ForeignValues:
+    """Values that no class of the scheme has, found in the working labels.
+
+    Attributes:
+        voxels: How many voxels hold each of them.
+        slice: The slice along Z, from 0, that the latest change put them in.
+    """
+
+    voxels: dict[int, int]
+    slice: int
+
+
+class EditingBridge(QObject):
+    """Hold the working layer, and tell of its changes whoever made them.
+
+    Attributes:
+        changed: A change as it happens, also in the middle of a stroke (`Edit`).
+        edited: A whole step: a stroke, a run, an undo (`Edit`).
+        history_changed: Undo or redo became another.
+        working_changed: Another layer is the working one, or None is.
+        leaving: The working layer is about to be let go; its labels can still be read here.
+        foreign_found: A change brought values outside the scheme (`ForeignValues`).
+        dirty_changed: The labels are unsaved, or are saved again (bool).
+        said: A sentence for the person at the screen.
+    """
+
+    changed = Signal(object)
+    edited = Signal(object)
+    history_changed = Signal()
+    working_changed = Signal(object)
+    leaving = Signal()
+    foreign_found = Signal(object)
+    dirty_changed = Signal(bool)
+    said = Signal(str)
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.history = EditHistory()
+        self._layer: Labels | None = None
+        self._editor: LabelEditor | None = None
+        self._spacing: Spacing | None = None
+        self._watch: LayerWatch | None = None
+        self._guard: LabelGuard | None = None
+        self._stroke: list[Edit] | None = None
+        self._dirty = False
+        self._revision = 0
+        self._busy = False
+        # napari must not be given other data while it is telling of a change, so that waits for the event loop.
+        self._tidy = QTimer(self)
+        self._tidy.setSingleShot(True)
+        self._tidy.timeout.connect(self._on_tidy)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.layers.selection.events.active.connect(self._on_active_changed)
+
+    # -- the working layer
+
+    @property
+    def layer(self) -> Labels | None:
+        """The working layer."""
+        return self._layer
+
+    @property
+    def scheme(self) -> LabelScheme | None:
+        """What the labels mean."""
+        return None if self._editor is None else self._editor.scheme
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """mm along (Z, Y, X), or None where unknown."""
+        return self._spacing
+
+    @property
+    def labels(self) -> LabelArray | None:
+        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of."""
+        self.sync()
+        return None if self._editor is None else self._editor.labels
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many voxels hold each value, 0 to 255; zeros without a working layer."""
+        return np.zeros(256, np.int64) if self._editor is None else self._editor.counts
+
+    @property
+    def foreign(self) -> dict[int, int]:
+        """How many voxels hold each value outside the scheme."""
+        return {} if self._editor is None else self._editor.foreign
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the labels hold changes that are not saved."""
+        return self._dirty
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every change; give it to `mark_saved` to say which labels were saved."""
+        return self._revision
+
+    def volumes(self) -> tuple[VolumeRow, ...]:
+        """Return the volumes of classes, regions and foreign values."""
+        if self._editor is None:
+            return ()
+        mm3 = None if self._spacing is None else float(np.prod(self._spacing))
+        return measure_volumes(self._editor.counts, self._editor.scheme, mm3)
+
+    def attach(self, layer: Labels, scheme: LabelScheme, spacing: Spacing | None = None) -> None:
+        """Make `layer` the working one; the history of an earlier one is forgotten.
+
+        Args:
+            layer: A three-dimensional labels layer (Z, Y, X) of the viewer.
+            scheme: What its values mean.
+            spacing: mm along (Z, Y, X), or None where unknown.
+        """
+        self._let_go()
+        self._layer, self._spacing = layer, spacing
+        self._make_editable(layer)
+        self._editor = LabelEditor(layer.data, scheme)
+        layer.n_edit_dimensions = 2
+        self._guard = LabelGuard(layer, len(scheme.classes), self._on_label_refused)
+        self._watch = watch = LayerWatch(layer, self)
+        watch.touched.connect(self.sync)
+        watch.replaced.connect(self._on_replaced)
+        watch.stroke_began.connect(self.begin_stroke)
+        watch.stroke_ended.connect(self._on_stroke_ended)
+        self.working_changed.emit(layer)
+        self.history_changed.emit()
+        self._tell_of_foreign(0)
+
+    def detach(self) -> None:
+        """Let the working layer go and leave it as it is, with nothing of ours connected."""
+        if self._layer is not None:
+            self._let_go()
+            self.working_changed.emit(None)
+            self.history_changed.emit()
+
+    def close(self) -> None:
+        """Detach and disconnect from the viewer."""
+        self.detach()
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._viewer.layers.selection.events.active.disconnect(self._on_active_changed)
+
+    def mark_saved(self, revision: int | None = None) -> None:
+        """Say that the labels are saved, unless they have changed since `revision`."""
+        if revision is None or revision == self._revision:
+            self._set_dirty(False)
+
+    def mark_unsaved(self) -> None:
+        """Say that the labels differ from what is saved, as after restoring unsaved work."""
+        self._set_dirty(True)
+
+    # -- changes
+
+    def sync(self, source: str = OUTSIDE) -> None:
+        """Compare the layer with what is known of it, and take over what has changed."""
+        layer, editor = self._layer, self._editor
+        if layer is None or editor is None or self._busy or layer.data.shape != editor.labels.shape:
+            return
+        absorbed = editor.absorb(_integers(layer.data), source)
+        if absorbed.refused:
+            self._refresh()
+            self._say_refused(absorbed.refused)
+        if absorbed.edit is not None:
+            self._take(absorbed.edit)
+
+    def apply(self, change: LabelArray | Edit, source: str) -> Edit | None:
+        """Make a programme's change as one step: whole labels, or an edit. Locked classes stay as they are.
+
+        Args:
+            change: uint8 labels of the working shape in program values, or an `Edit` of the working labels.
+            source: What makes the change, in words that fit after "undid": `model run lgg 1.0`.
+
+        Returns:
+            The step that was made, or None when nothing changed.
+
+        Raises:
+            LabelError: The labels do not fit, or hold values outside the scheme.
+        """
+        if self._editor is None:
+            return None
+        self.end_stroke()
+        self.sync()
+        if isinstance(change, Edit):
+            absorbed = self._editor.change_at(change.indices, change.after, source)
+        else:
+            absorbed = self._editor.change_to(change, source)
+        self._say_refused(absorbed.refused)
+        if absorbed.edit is not None:
+            self._write(absorbed.edit)
+            self._take(absorbed.edit)
+        return absorbed.edit
+
+    def paint(self, indices: NDArray[np.integer], values: NDArray[np.integer], source: str) -> Edit | None:
+        """Give voxels their values as part of the running stroke, or as a step of its own where none is running.
+
+        Args:
+            indices: Flat positions in the C-order labels, each once.
+            values: One program value per voxel.
+            source: What makes the change.
+        """
+        if self._editor is None:
+            return None
+        absorbed = self._editor.change_at(indices, values, source)
+        self._say_refused(absorbed.refused)
+        if absorbed.edit is not None:
+            self._write(absorbed.edit)
+            self._take(absorbed.edit)
+        return absorbed.edit
+
+    def begin_stroke(self) -> None:
+        """Gather the changes from now on into one step."""
+        self.end_stroke()
+        self.sync()
+        self._stroke = []
+
+    def end_stroke(self, source: str | None = None) -> None:
+        """Make one step of the changes since `begin_stroke`; harmless when there was none."""
+        if self._stroke is None:
+            return
+        self.sync(source or (self._stroke[-1].source if self._stroke else OUTSIDE))
+        parts, self._stroke = self._stroke, None
+        step = merge_edits(parts, source or parts[-1].source) if parts else None
+        if step is not None:
+            self._finish(step)
+
+    def undo(self) -> Edit | None:
+        """Take the last step back, go to the slice that changes and say what was undone."""
+        self.end_stroke()
+        self.sync()
+        return self._step_back(self.history.next_undo, "undo")
+
+    def redo(self) -> Edit | None:
+        """Make the step that was last undone again, go to its slice and say so."""
+        self.end_stroke()
+        self.sync()
+        return self._step_back(self.history.next_redo, "redo")
+
+    # -- locks
+
+    @property
+    def locked(self) -> frozenset[int]:
+        """Values of the locked classes."""
+        return frozenset() if self._editor is None else self._editor.locked
+
+    def set_locked(self, values: Iterable[int]) -> None:
+        """Lock these classes and no others: nothing paints them or paints over them."""
+        if self._editor is not None:
+            self.sync()
+            self._editor.locked = frozenset(values)
+
+    # -- inside
+
+    def _let_go(self) -> None:
+        if self._layer is None:
+            return
+        self.end_stroke()
+        self.sync()
+        self.leaving.emit()
+        self._tidy.stop()
+        if self._watch is not None:
+            self._watch.close()
+            self._watch.deleteLater()
+        if self._guard is not None:
+            self._guard.close()
+        self._layer = self._editor = self._watch = self._guard = self._spacing = None
+        self.history.clear()
+        self._set_dirty(False)
+
+    def _step_back(self, step: Edit | None, what: str) -> Edit | None:
+        if step is None or self._editor is None:
+            self._say(f"Nothing to {what}.")
+            return None
+        locked = self._editor.locked_in(step)
+        if locked:
+            names = ", ".join(self._editor.scheme.class_of(v).name for v in locked)
+            self._say(f"Unlock {names} to {what} {step.source}.")
+            return None
+        edit = self.history.undo() if what == "undo" else self.history.redo()
+        if edit is not None:
+            self._write(edit)
+            show_edit(self._viewer, self._layer, edit)
+            self._changed(edit)
+            self.edited.emit(edit)
+            self.history_changed.emit()
+            self._say(f"{'Undid' if what == 'undo' else 'Made again'}: {step.source}, {step.where()}.")
+        return edit
+
+    def _write(self, edit: Edit) -> None:
+        if self._layer is None or self._editor is None:
+            return
+        self._editor.write(self._layer.data, edit)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._layer is None:
+            return
+        self._busy = True
+        try:
+            self._layer.refresh(extent=False)
+        finally:
+            self._busy = False
+
+    def _take(self, edit: Edit) -> None:
+        self._changed(edit)
+        if self._stroke is None:
+            self._finish(edit)
+        else:
+            self._stroke.append(edit)
+
+    def _changed(self, edit: Edit) -> None:
+        self._revision += 1
+        self._set_dirty(True)
+        self.changed.emit(edit)
+        if self._editor is not None and edit.after.max() > len(self._editor.scheme.classes):
+            self._tell_of_foreign(edit.busiest(0))
+
+    def _finish(self, step: Edit) -> None:
+        self.history.push(step)
+        self.edited.emit(step)
+        self.history_changed.emit()
+
+    def _tell_of_foreign(self, z: int) -> None:
+        if self.foreign:
+            self.foreign_found.emit(ForeignValues(self.foreign, z))
+
+    def _set_dirty(self, dirty: bool) -> None:
+        if dirty != self._dirty:
+            self._dirty = dirty
+            self.dirty_changed.emit(dirty)
+
+    def _say(self, sentence: str) -> None:
+        self._viewer.status = sentence
+        self.said.emit(sentence)
+
+    def _say_refused(self, voxels: int) -> None:
+        if voxels:
+            self._say(f"{voxels:,} voxels of locked classes were left as they are.")
+
+    def _on_label_refused(self, value: int) -> None:
+        if self._editor is not None:
+            self._say(f"{self._editor.scheme.title} has no class {value}.")
+
+    def _on_stroke_ended(self, tool: str) -> None:
+        self.end_stroke(tool)
+
+    def _on_replaced(self) -> None:
+        self.sync("replaced data")
+        self._tidy.start(0)
+
+    def _on_tidy(self) -> None:
+        """Bring data that somebody put in the layer into the one form that is edited."""
+        layer, editor = self._layer, self._editor
+        if layer is None or editor is None:
+            return
+        if layer.data.shape != editor.labels.shape:
+            layer.data = editor.labels.copy()
+            self._say(f"{layer.name} was given data of another shape; its labels have been put back.")
+        else:
+            self._make_editable(layer)
+
+    def _make_editable(self, layer: Labels) -> None:
+        data = _integers(layer.data)
+        if data is not layer.data or data.dtype != np.uint8 or not data.flags.c_contiguous or not data.flags.writeable:
+            layer.data = as_label_array(data).copy()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self._layer is not None and event.value is self._layer:
+            self.detach()
+
+    def _on_active_changed(self) -> None:
+        # A stroke whose layer is no longer the active one never hears of the button's release.
+        if self._stroke is not None and self._viewer.layers.selection.active is not self._layer:
+            self.end_stroke()
+
+
+def _integers(data: Any) -> NDArray[np.integer]:
+    """Return the data of a labels layer as a numpy array; a numpy array is not copied."""
+    return data if type(data) is np.ndarray else np.asarray(data)

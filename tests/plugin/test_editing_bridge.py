@@ -1,0 +1,548 @@
+import gc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.layers.labels._labels_key_bindings import (
+    increase_label_id,
+    new_label,
+    swap_selected_and_background_labels,
+)
+from napari.utils._test_utils import read_only_mouse_event
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+
+from napari_brainseg.annotation.edits import EditHistory
+from napari_brainseg.base.errors import LabelError
+from napari_brainseg.cases.labels import BRATS2017
+from napari_brainseg.plugin.layers import LayerIdentity, Role, labels_layer
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+
+SHAPE = (6, 30, 40)
+
+
+@pytest.fixture
+def bridge(make_napari_viewer):
+    viewer = make_napari_viewer()
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2, 10:20, 10:20] = 2
+    data, attributes, _ = labels_layer(
+        labels, BRATS2017, (3.0, 1.0, 1.0), LayerIdentity("case", Role.WORKING, "segmentation")
+    )
+    layer = viewer.add_labels(data, **attributes)
+    bridge = EditingBridge(viewer)
+    bridge.attach(layer, BRATS2017, (3.0, 1.0, 1.0))
+    viewer.dims.set_current_step(0, 2)
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def heard(bridge):
+    log = SimpleNamespace(edited=[], changed=[], said=[], foreign=[], dirty=[], history=0)
+    bridge.edited.connect(log.edited.append)
+    bridge.changed.connect(log.changed.append)
+    bridge.said.connect(log.said.append)
+    bridge.foreign_found.connect(log.foreign.append)
+    bridge.dirty_changed.connect(log.dirty.append)
+    return log
+
+
+def drag(layer, points, button=1):
+    """Press, move and release the mouse over voxels (Z, Y, X), as napari's canvas would."""
+
+    def event(kind, voxel, dragging):
+        return read_only_mouse_event(
+            kind,
+            is_dragging=dragging,
+            button=button,
+            position=tuple(layer.data_to_world(voxel)),
+            dims_displayed=[1, 2],
+        )
+
+    mouse_press_callbacks(layer, event("mouse_press", points[0], False))
+    for point in points[1:]:
+        mouse_move_callbacks(layer, event("mouse_move", point, True))
+    mouse_release_callbacks(layer, event("mouse_release", points[-1], False))
+
+
+def assert_true(bridge):
+    """The bridge's copy, its counts and the layer are one."""
+    np.testing.assert_array_equal(bridge.labels, bridge.layer.data)
+    np.testing.assert_array_equal(bridge.counts, np.bincount(bridge.layer.data.reshape(-1), minlength=256))
+
+
+# -- every way of changing the labels becomes an edit
+
+
+def test_a_stroke_is_one_edit_and_is_heard_at_every_move(bridge, heard):
+    layer = bridge.layer
+    before = layer.data.copy()
+    layer.mode = "paint"
+    layer.brush_size = 3
+    layer.selected_label = 3
+    drag(layer, [(2, 5, 5), (2, 5, 15), (2, 15, 15), (2, 15, 5)])
+    assert len(heard.edited) == 1
+    assert len(heard.changed) == 4
+    (edit,) = heard.edited
+    expected = np.flatnonzero(layer.data != before)
+    np.testing.assert_array_equal(np.sort(edit.indices), expected)
+    assert set(edit.after) == {3}
+    assert edit.source == "brush"
+    assert edit.slices == (2, 2)
+    assert len(bridge.history) == 1
+    assert_true(bridge)
+
+
+@pytest.mark.parametrize(("mode", "source"), [("erase", "eraser"), ("fill", "fill")], ids=["eraser", "fill"])
+def test_a_click_with_another_tool_is_one_edit(bridge, heard, mode, source):
+    bridge.layer.selected_label = 1
+    bridge.layer.mode = mode
+    drag(bridge.layer, [(2, 15, 15)])
+    assert [e.source for e in heard.edited] == [source]
+    assert_true(bridge)
+
+
+def paint(layer):
+    layer.paint((2, 5, 5), 1)
+
+
+def fill(layer):
+    layer.fill((2, 12, 12), 1)
+
+
+def polygon(layer):
+    layer.paint_polygon([(2, 2, 2), (2, 2, 9), (2, 9, 9)], 1)
+
+
+def console(layer):
+    layer.data[3, 1, 1] = 1
+    layer.refresh()
+
+
+def replaced_data(layer):
+    layer.data = np.where(layer.data == 2, 1, layer.data).astype(np.uint8)
+
+
+def data_setitem(layer):
+    layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 1)
+
+
+@pytest.mark.parametrize("act", [paint, fill, polygon, console, replaced_data, data_setitem])
+def test_every_way_of_changing_the_labels_is_one_edit(bridge, heard, act):
+    before = bridge.layer.data.copy()
+    act(bridge.layer)
+    assert len(heard.edited) == 1
+    np.testing.assert_array_equal(
+        np.sort(heard.edited[0].indices), np.flatnonzero(bridge.layer.data.reshape(-1) != before.reshape(-1))
+    )
+    assert_true(bridge)
+
+
+def test_napari_s_own_undo_and_redo_are_edits(bridge, heard):
+    before = bridge.layer.data.copy()
+    bridge.layer.paint((2, 5, 5), 1)
+    painted = bridge.layer.data.copy()
+    bridge.layer.undo()
+    np.testing.assert_array_equal(bridge.labels, before)
+    bridge.layer.redo()
+    np.testing.assert_array_equal(bridge.labels, painted)
+    assert len(heard.edited) == 3
+
+
+def test_painting_without_refresh_is_found_when_napari_is_idle(bridge, heard, qtbot):
+    bridge.layer.paint((2, 5, 5), 1, refresh=False)
+    qtbot.waitUntil(lambda: len(heard.edited) == 1)
+    assert_true(bridge)
+
+
+def test_a_change_that_nothing_tells_of_is_found_by_whoever_asks_for_the_labels(bridge, heard):
+    bridge.layer.visible = False
+    bridge.layer.data[4, 0, 0] = 3
+    assert bridge.labels[4, 0, 0] == 3
+    assert len(heard.edited) == 1
+
+
+def test_scrolling_and_looking_are_no_edits(bridge, heard):
+    for z in range(SHAPE[0]):
+        bridge._viewer.dims.set_current_step(0, z)
+    bridge.layer.opacity = 0.3
+    bridge.layer.contour = 1
+    bridge.layer.mode = "pan_zoom"
+    drag(bridge.layer, [(2, 5, 5), (2, 9, 9)])
+    assert heard.edited == []
+    assert not bridge.dirty
+
+
+def test_encircle_and_fill_is_one_edit(bridge, heard):
+    layer = bridge.layer
+    layer.mode = "paint"
+    layer.brush_size = 2
+
+    def event(kind, voxel, button):
+        return read_only_mouse_event(
+            kind, button=button, position=tuple(layer.data_to_world(voxel)), dims_displayed=[1, 2]
+        )
+
+    drag(layer, [(2, 2, 22)], button=2)
+    for y, x in [(2, 30), (2, 36), (10, 36), (18, 30), (18, 22), (10, 22), (4, 22)]:
+        mouse_move_callbacks(layer, event("mouse_move", (2, y, x), None))
+    mouse_move_callbacks(layer, event("mouse_move", (2, 2, 22), None))
+    assert layer.data[2, 10, 30] == 1, "the inside is filled"
+    assert len(heard.edited) == 1
+    assert len(heard.changed) > 3
+    bridge.undo()
+    assert not (layer.data == 1).any()
+
+
+def test_an_encircling_that_is_given_up_is_no_edit(bridge, heard):
+    layer = bridge.layer
+    layer.mode = "paint"
+    drag(layer, [(2, 2, 22)], button=2)
+    assert heard.changed
+    layer.mode = "pan_zoom"
+    assert heard.edited == []
+    assert_true(bridge)
+
+
+def test_a_stroke_that_loses_its_layer_ends(bridge, heard):
+    layer = bridge.layer
+    layer.mode = "paint"
+    mouse_press_callbacks(
+        layer, read_only_mouse_event("mouse_press", button=1, position=(6.0, 5.0, 5.0), dims_displayed=[1, 2])
+    )
+    assert heard.edited == []
+    bridge._viewer.layers.selection.active = None
+    assert len(heard.edited) == 1
+
+
+# -- data of another kind
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int16, bool])
+def test_data_of_another_type_are_taken_over_and_become_uint8(bridge, heard, qtbot, kind):
+    bridge.layer.data = (np.arange(np.prod(SHAPE)).reshape(SHAPE) % 2).astype(kind)
+    assert len(heard.edited) == 1
+    qtbot.waitUntil(lambda: bridge.layer.data.dtype == np.uint8)
+    assert len(heard.edited) == 1
+    bridge.layer.paint((2, 5, 5), 3)
+    assert len(heard.edited) == 2
+    assert_true(bridge)
+
+
+def test_data_that_cannot_be_written_are_copied(bridge, qtbot):
+    array = np.ones(SHAPE, np.uint8)
+    array.flags.writeable = False
+    bridge.layer.data = array
+    qtbot.waitUntil(lambda: bridge.layer.data.flags.writeable)
+    bridge.layer.paint((2, 5, 5), 3)
+    assert_true(bridge)
+
+
+def test_data_of_another_shape_are_put_back_with_a_sentence(bridge, heard, qtbot):
+    before = bridge.layer.data.copy()
+    bridge.layer.data = np.zeros((3, 3, 3), np.uint8)
+    qtbot.waitUntil(lambda: bridge.layer.data.shape == SHAPE)
+    np.testing.assert_array_equal(bridge.layer.data, before)
+    assert heard.edited == []
+    assert "another shape" in heard.said[-1]
+
+
+# -- undo and redo
+
+
+def test_undo_and_redo_of_a_stroke_name_it_and_restore_every_voxel(bridge, heard):
+    layer = bridge.layer
+    before = layer.data.copy()
+    layer.mode = "paint"
+    drag(layer, [(2, 5, 5), (2, 12, 12)])
+    painted = layer.data.copy()
+    edit = bridge.undo()
+    np.testing.assert_array_equal(layer.data, before)
+    assert edit.source == "undo of brush"
+    assert heard.said[-1] == "Undid: brush, slice 3."
+    assert bridge._viewer.status == "Undid: brush, slice 3."
+    bridge.redo()
+    np.testing.assert_array_equal(layer.data, painted)
+    assert heard.said[-1] == "Made again: brush, slice 3."
+    assert [e.source for e in heard.edited] == ["brush", "undo of brush", "redo of brush"]
+    assert_true(bridge)
+
+
+def test_undo_goes_to_the_slice_that_it_changes(bridge):
+    viewer, layer = bridge._viewer, bridge.layer
+    layer.paint((2, 5, 5), 1)
+    viewer.dims.set_current_step(0, 5)
+    bridge.undo()
+    assert viewer.dims.current_step[0] == 2
+    viewer.dims.order = (1, 0, 2)  # coronal: rows are the axis that is not displayed
+    viewer.dims.set_current_step(1, 25)
+    bridge.redo()
+    assert layer.data[:, viewer.dims.current_step[1], :].any()
+    assert viewer.dims.current_step[1] in range(0, 11)
+
+
+def test_undo_stays_on_a_slice_that_shows_some_of_it(bridge):
+    new = bridge.layer.data.copy()
+    new[1:5] = 1
+    bridge.apply(new, "model run lgg 1.0")
+    bridge._viewer.dims.set_current_step(0, 4)
+    bridge.undo()
+    assert bridge._viewer.dims.current_step[0] == 4
+
+
+def test_a_model_run_is_one_step(bridge, heard):
+    before = bridge.layer.data.copy()
+    new = np.random.default_rng(0).integers(0, 4, SHAPE).astype(np.uint8)
+    edit = bridge.apply(new, "model run brats 1.0")
+    np.testing.assert_array_equal(bridge.layer.data, new)
+    assert edit.voxels == np.count_nonzero(new != before)
+    assert heard.edited == [edit]
+    bridge.undo()
+    np.testing.assert_array_equal(bridge.layer.data, before)
+    assert heard.said[-1] == "Undid: model run brats 1.0, slices 1 to 6."
+
+
+def test_changing_a_class_into_another_is_one_step(bridge):
+    bridge.apply(np.where(bridge.labels == 2, 3, bridge.labels), "oedema to enhancing")
+    assert bridge.counts[2] == 0
+    assert bridge.history.next_undo.source == "oedema to enhancing"
+    bridge.undo()
+    assert bridge.counts[3] == 0
+
+
+def test_applying_labels_that_do_not_fit_changes_nothing(bridge, heard):
+    with pytest.raises(LabelError):
+        bridge.apply(np.full(SHAPE, 9, np.uint8), "model run")
+    with pytest.raises(LabelError):
+        bridge.apply(np.zeros((1, 2, 3), np.uint8), "model run")
+    assert heard.edited == []
+    assert bridge.apply(bridge.labels.copy(), "model run") is None
+
+
+def test_nothing_to_undo_is_said(bridge, heard):
+    assert bridge.undo() is None
+    assert bridge.redo() is None
+    assert heard.said == ["Nothing to undo.", "Nothing to redo."]
+
+
+def test_the_memory_of_the_history_is_bounded(bridge):
+    bridge.history = EditHistory(limit_bytes=3000)
+    for value in (1, 2, 3, 1, 2, 3):
+        bridge.apply(np.full(SHAPE, value, np.uint8), "model run")
+    assert len(bridge.history) == 1
+
+
+def test_undo_in_the_middle_of_a_stroke_ends_and_undoes_it(bridge):
+    layer = bridge.layer
+    before = layer.data.copy()
+    layer.mode = "paint"
+    mouse_press_callbacks(
+        layer, read_only_mouse_event("mouse_press", button=1, position=(6.0, 5.0, 5.0), dims_displayed=[1, 2])
+    )
+    bridge.undo()
+    np.testing.assert_array_equal(layer.data, before)
+
+
+# -- locks
+
+
+@pytest.mark.parametrize("act", [paint, fill, polygon, console, replaced_data, data_setitem])
+def test_a_locked_class_is_left_by_every_tool(bridge, act):
+    layer = bridge.layer
+    layer.data[2, 0:8, 0:8] = 3
+    layer.data[3, 1, 1] = 3
+    layer.data[1, 2, 3] = 3
+    bridge.sync()
+    before = layer.data.copy()
+    bridge.set_locked({2, 3})
+    act(layer)
+    for value in (2, 3):
+        np.testing.assert_array_equal(layer.data == value, before == value)
+    assert_true(bridge)
+
+
+def test_a_locked_class_cannot_be_painted(bridge, heard):
+    bridge.set_locked({1})
+    before = bridge.layer.data.copy()
+    bridge.layer.paint((2, 5, 5), 1)
+    np.testing.assert_array_equal(bridge.layer.data, before)
+    assert heard.edited == []
+    assert "locked" in heard.said[-1]
+
+
+def test_a_locked_class_survives_a_drag_over_it(bridge, heard):
+    layer = bridge.layer
+    bridge.set_locked({2})
+    layer.mode = "paint"
+    layer.brush_size = 4
+    before = layer.data.copy()
+    drag(layer, [(2, 5, 15), (2, 25, 15)])
+    np.testing.assert_array_equal(layer.data == 2, before == 2)
+    assert (layer.data == 1).any()
+    assert len(heard.edited) == 1
+
+
+def test_a_model_run_leaves_locked_classes(bridge):
+    bridge.set_locked({2})
+    before = bridge.layer.data == 2
+    bridge.apply(np.full(SHAPE, 3, np.uint8), "model run")
+    np.testing.assert_array_equal(bridge.layer.data == 2, before)
+    assert bridge.counts[3] == np.prod(SHAPE) - before.sum()
+
+
+def test_undo_does_not_break_a_lock_but_says_what_to_unlock(bridge, heard):
+    bridge.layer.paint((2, 5, 5), 1)
+    painted = bridge.layer.data.copy()
+    bridge.set_locked({1})
+    assert bridge.undo() is None
+    np.testing.assert_array_equal(bridge.layer.data, painted)
+    assert heard.said[-1] == "Unlock NCR to undo outside change."
+    bridge.set_locked(())
+    assert bridge.undo() is not None
+
+
+# -- labels outside the scheme
+
+
+def test_no_key_and_no_spin_box_selects_a_label_outside_the_scheme(bridge, heard):
+    layer = bridge.layer
+    layer.selected_label = 2
+    layer.data[0, 0, 0] = 3
+    new_label(layer)  # M
+    assert layer.selected_label == 2
+    layer.selected_label = 3
+    increase_label_id(layer)  # =
+    assert layer.selected_label == 3
+    layer.selected_label = 200
+    assert layer.selected_label == 3
+    assert heard.said[-1] == "BraTS 2017 has no class 200."
+
+
+def test_swapping_with_the_background_still_works_after_a_refused_label(bridge):
+    layer = bridge.layer
+    layer.selected_label = 2
+    layer.selected_label = 0
+    layer.data[0, 0, 0] = 3
+    new_label(layer)
+    assert layer.selected_label == 0
+    swap_selected_and_background_labels(layer)
+    assert layer.selected_label == 2
+
+
+def test_napari_s_own_spin_box_shows_the_label_that_is_selected(bridge):
+    controls = bridge._viewer.window._qt_viewer.controls.widgets[bridge.layer]
+    spin_box = controls._label_control.selection_spinbox
+    bridge.layer.selected_label = 3
+    spin_box.setValue(9)
+    assert bridge.layer.selected_label == 3
+    assert spin_box.value() == 3
+
+
+def test_the_eyedropper_on_a_foreign_value_keeps_the_selected_label(bridge):
+    layer = bridge.layer
+    layer.data[2, 5, 5] = 9
+    layer.mode = "pick"
+    drag(layer, [(2, 5, 5)])
+    assert layer.selected_label == 1
+    drag(layer, [(2, 12, 12)])
+    assert layer.selected_label == 2
+
+
+def test_foreign_values_are_counted_apart_and_told_of(bridge, heard):
+    bridge.layer.data[4, 3, 3:6] = 7
+    bridge.layer.refresh()
+    assert heard.foreign[-1].voxels == {7: 3}
+    assert heard.foreign[-1].slice == 4
+    assert bridge.foreign == {7: 3}
+    row = bridge.volumes()[-1]
+    assert (row.kind, row.voxels) == ("foreign", 3)
+    colour = bridge.layer.colormap.map(7)
+    assert tuple(colour) == (1.0, 0.0, 1.0, 1.0)
+
+
+def test_foreign_values_of_a_newly_attached_layer_are_told_of(bridge, heard):
+    other = bridge._viewer.add_labels(np.full(SHAPE, 5, np.uint8), scale=(3, 1, 1))
+    bridge.attach(other, BRATS2017)
+    assert heard.foreign[-1].voxels == {5: int(np.prod(SHAPE))}
+
+
+# -- volumes, dirt, life
+
+
+def test_volumes_follow_a_stroke_while_it_is_drawn(bridge):
+    seen = []
+    bridge.changed.connect(lambda _edit: seen.append({r.name: r.ml for r in bridge.volumes() if r.kind == "region"}))
+    layer = bridge.layer
+    layer.mode = "paint"
+    layer.brush_size = 1
+    layer.selected_label = 3
+    drag(layer, [(2, 5, 5), (2, 5, 6), (2, 5, 7)])
+    start = 100 * 3 / 1000
+    assert [s["WT"] for s in seen] == pytest.approx([start + n * 3 / 1000 for n in (1, 2, 3)])
+    assert [s["ET"] for s in seen] == pytest.approx([n * 3 / 1000 for n in (1, 2, 3)])
+
+
+def test_unsaved_work_is_marked_until_the_same_labels_are_saved(bridge, heard):
+    assert not bridge.dirty
+    bridge.layer.paint((2, 5, 5), 1)
+    assert heard.dirty == [True]
+    revision = bridge.revision
+    bridge.layer.paint((2, 25, 5), 1)
+    bridge.mark_saved(revision)
+    assert bridge.dirty, "what was saved is older"
+    bridge.mark_saved(bridge.revision)
+    assert heard.dirty == [True, False]
+
+
+def test_a_renamed_layer_keeps_working(bridge, heard):
+    bridge.layer.name = "my tumour"
+    bridge.layer.paint((2, 5, 5), 1)
+    assert len(heard.edited) == 1
+
+
+def test_a_deleted_layer_is_let_go_with_its_labels_still_readable(bridge, heard):
+    layer = bridge.layer
+    layer.paint((2, 5, 5), 1)
+    kept, working = [], []
+    bridge.leaving.connect(lambda: kept.append((bridge.labels.copy(), bridge.dirty)))
+    bridge.working_changed.connect(working.append)
+    bridge._viewer.layers.remove(layer)
+    np.testing.assert_array_equal(kept[0][0], layer.data)
+    assert kept[0][1]
+    assert working == [None]
+    assert bridge.layer is None
+    assert bridge.labels is None
+    assert bridge.undo() is None
+    layer.data[0] = 1
+    assert len(heard.edited) == 1
+
+
+def test_detach_leaves_the_layer_as_it_was_found(make_napari_viewer):
+    viewer = make_napari_viewer()
+    layer = viewer.add_labels(np.zeros(SHAPE, np.uint8))
+    names = ("labels_update", "set_data", "data", "paint", "mode", "selected_label")
+    before = {name: len(getattr(layer.events, name).callbacks) for name in names}
+    drags = len(layer.mouse_drag_callbacks)
+    removed = len(viewer.layers.events.removed.callbacks)
+    bridge = EditingBridge(viewer)
+    bridge.attach(layer, BRATS2017)
+    bridge.close()
+    gc.collect()
+    assert {name: len(getattr(layer.events, name).callbacks) for name in names} == before
+    assert len(layer.mouse_drag_callbacks) == drags
+    assert len(viewer.layers.events.removed.callbacks) == removed
+    layer.selected_label = 77
+    assert layer.selected_label == 77
+
+
+def test_another_layer_starts_a_history_of_its_own(bridge, heard):
+    first = bridge.layer
+    first.paint((2, 5, 5), 1)
+    other = bridge._viewer.add_labels(np.zeros(SHAPE, np.uint8), scale=(3, 1, 1))
+    bridge.attach(other, BRATS2017)
+    assert bridge.undo() is None
+    assert not bridge.dirty
+    first.paint((2, 9, 9), 1)
+    assert len(heard.edited) == 1
+    other.paint((2, 9, 9), 1)
+    assert len(heard.edited) == 2
