@@ -88,7 +88,8 @@ def read_record(folder: Path) -> ModelRecord:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts.pop("format") != FORMAT:
             raise ModelError(f"{path} was written by a newer version. Update napari-brainseg.")
-        facts["preprocessing"] = Preprocessing(**facts["preprocessing"])
+        preprocessing = facts["preprocessing"]
+        facts["preprocessing"] = Preprocessing(**{**preprocessing, "clip": tuple(preprocessing["clip"])})
         for name in ("channels", "outputs", "trained_to_miss"):
             facts[name] = tuple(facts[name])
         facts["window"] = tuple(facts["window"]) if facts["window"] else None

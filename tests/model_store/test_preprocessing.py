@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from napari_brainseg.model_store.preprocessing import Preprocessing, brain_box, scaled
+
+
+def test_foreground_has_mean_zero_and_deviation_one() -> None:
+    rng = np.random.default_rng(1)
+    image = np.zeros((4, 20, 20), np.float32)
+    image[:, 5:15, 5:15] = rng.normal(100, 10, (4, 10, 10))
+    result = scaled(image, Preprocessing(clip=(0, 100), zero_background=True))
+    inside = result[:, 5:15, 5:15]
+    assert inside.mean() == pytest.approx(0, abs=1e-4)
+    assert inside.std() == pytest.approx(1, abs=1e-4)
+    assert not result[:, :5].any()
+
+
+@pytest.mark.parametrize("factor", [0.1, 10])
+def test_the_scale_of_the_intensities_does_not_matter(factor: float) -> None:
+    image = np.random.default_rng(2).gamma(3, 50, (3, 16, 16)).astype(np.float32)
+    np.testing.assert_allclose(scaled(image, Preprocessing()), scaled(image * factor, Preprocessing()), atol=1e-4)
+
+
+def test_a_few_saturated_voxels_are_clipped() -> None:
+    image = np.random.default_rng(3).normal(100, 10, (4, 32, 32)).astype(np.float32)
+    spoiled = image.copy()
+    spoiled[0, 0, :3] = 32767
+    difference = np.abs(scaled(spoiled, Preprocessing()) - scaled(image, Preprocessing()))
+    difference[0, 0, :3] = 0
+    assert difference.max() < 0.1
+
+
+def test_an_empty_channel_is_zero() -> None:
+    assert not scaled(np.zeros((2, 4, 4)), Preprocessing()).any()
+
+
+def test_the_box_holds_everything_that_is_not_zero_and_a_margin() -> None:
+    first, second = np.zeros((10, 10, 10)), np.zeros((10, 10, 10))
+    first[3, 4, 5] = 1
+    second[5, 4, 9] = -1
+    assert brain_box([first, second], 1) == (slice(2, 7), slice(3, 6), slice(4, 10))
+    assert brain_box([np.zeros((2, 3, 4))], 1) == (slice(0, 2), slice(0, 3), slice(0, 4))

@@ -1,0 +1,86 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from napari_brainseg.base.errors import ModelError
+from napari_brainseg.cases.phantom import make_lgg_phantom
+from napari_brainseg.model_store.preprocessing import Preprocessing
+from napari_brainseg.model_store.store import ModelRecord, default_model_for, find_model, list_models, read_record
+
+RECORD = ModelRecord(
+    name="small",
+    version="1",
+    title="A model",
+    network={"name": "unext", "options": {"widths": [4, 8, 10, 15, 20]}},
+    channels=("pre", "flair", "post"),
+    scheme_id="lgg",
+    outputs=("WT",),
+    preprocessing=Preprocessing(margin=3),
+    scores={"validation": {"mean": {"WT": 0.5}}},
+)
+
+
+def place(record: ModelRecord, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(replace(record, name=folder.name).to_json())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAINSEG_HOME", str(tmp_path / "home"))
+
+
+def test_a_record_comes_back(tmp_path: Path) -> None:
+    folder = place(RECORD, tmp_path / "small")
+    assert read_record(folder) == replace(RECORD, folder=folder)
+
+
+def test_models_of_the_project_come_before_the_users_and_the_shipped(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "home" / "models" / "b")
+    place(RECORD, tmp_path / "home" / "models" / "a")
+    place(replace(RECORD, title="the project's"), tmp_path / "project" / "a")
+    found = list_models([tmp_path / "project"])
+    assert [(m.name, m.title) for m in found][:2] == [("a", "the project's"), ("b", "A model")]
+
+
+def test_a_broken_folder_hides_only_itself(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "project" / "good")
+    broken = tmp_path / "project" / "broken"
+    broken.mkdir()
+    (broken / "model.json").write_text("{")
+    assert "good" in [m.name for m in list_models([tmp_path / "project"])]
+    with pytest.raises(ModelError, match="is not a model description"):
+        find_model("broken", [tmp_path / "project"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scheme_id": "unheard"}, "unknown label scheme"),
+        ({"format": 99}, "newer version"),
+        ({"channels": 3}, "not a model description"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_what_is_wrong_with_a_description_is_said(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    facts = json.loads(RECORD.to_json()) | change
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelError, match=words):
+        read_record(tmp_path)
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "project" / "known")
+    with pytest.raises(ModelError, match="'unknown'.*known"):
+        find_model("unknown", [tmp_path / "project"])
+
+
+def test_the_default_model_takes_the_channels_of_the_exam() -> None:
+    brats = replace(RECORD, name="brats", channels=("flair", "t1", "t1ce", "t2"))
+    flair_only = replace(RECORD, name="flair", channels=("flair",))
+    case = make_lgg_phantom(1)
+    assert default_model_for(case, [flair_only, brats, RECORD]) == RECORD
+    assert default_model_for(case, [brats]) is None
