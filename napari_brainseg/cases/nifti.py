@@ -17,11 +17,13 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_brainseg.base.errors import InputError
+from napari_brainseg.base.errors import InputError, OutputError
+from napari_brainseg.base.paths import written_aside
 from napari_brainseg.cases.volume import Geometry, Reorientation, Spacing, Volume
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_SIZES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
+_INTENT_LABEL = 1002  # NIFTI_INTENT_LABEL
 _MILLIMETRES = 2  # NIFTI_UNITS_MM in xyzt_units
 
 
@@ -127,6 +129,67 @@ def closest_lps(affine: NDArray[np.float64]) -> Reorientation:
     return Reorientation((axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
 
 
+def write_volume(
+    data: NDArray[np.uint8] | NDArray[np.float32], geometry: Geometry, path: Path, *, overwrite: bool = False
+) -> None:
+    """Write a memory array (Z, Y, X) on the grid of `geometry`, aside, and rename it when it reads back the same.
+
+    Of a header in `geometry`, datatype, scl_*, cal_* and intent alone are changed, and a 4-D shape becomes 3-D. Header
+    extensions are left behind: they tell the history of the images, and may name the patient.
+
+    Raises:
+        OutputError: The file exists, cannot be written, or reads back different.
+    """
+    array = geometry.reorientation.to_file(data)
+    header = _header_for(array, geometry)
+    block = header.binaryblock
+    voxels = array.astype(header.get_data_dtype(), copy=False).tobytes(order="F")
+    raw = block + bytes(4) + voxels
+    with written_aside(path, overwrite=overwrite) as aside:
+        aside.write_bytes(gzip.compress(raw, 6, mtime=0) if path.name.lower().endswith(".gz") else raw)
+        stored = _read(aside)
+        if stored.header != block or not np.array_equal(stored.array.reshape(array.shape, order="F"), array):
+            raise OutputError(
+                f"{path} read back different from what was written. Check the disk, or choose another place."
+            )
+
+
+def _header_for(array: NDArray[np.generic], geometry: Geometry) -> nib.Nifti1Header:
+    if geometry.header is None:
+        header = _new_header(array, geometry)
+    else:
+        # The same raw bytes again, in the byte order of the source, so that every other field stays as it was.
+        header = _parse_header(Path(), geometry.header)
+        if int(np.prod(header["dim"][4 : 1 + int(header["dim"][0])])) > 1:
+            header["dim"][0], header["dim"][4:] = 3, 1
+    header.set_data_dtype(array.dtype)
+    header["vox_offset"] = len(header.binaryblock) + 4
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["cal_max"] = header["cal_min"] = 0
+    header["intent_code"] = _INTENT_LABEL if array.dtype == np.uint8 else 0
+    header["intent_p1"] = header["intent_p2"] = header["intent_p3"] = 0
+    header["intent_name"] = b""
+    return header
+
+
+def _new_header(array: NDArray[np.generic], geometry: Geometry) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_shape(array.shape)
+    header["magic"] = b"n+1"
+    if geometry.affine is not None:
+        header.set_xyzt_units("mm")
+        header.set_qform(geometry.affine, 1)
+        header.set_sform(geometry.affine, 1)
+        return header
+    # No place in space is claimed: codes 0 and pixdim only.
+    header["qform_code"] = header["sform_code"] = 0
+    if geometry.spacing is not None:
+        steps = np.array(geometry.spacing)[np.argsort(geometry.reorientation.axes)]
+        header["pixdim"][1:4] = steps
+        header.set_xyzt_units("mm")
+    return header
+
+
 def _in_memory(
     array: NDArray[np.generic], reorientation: Reorientation, dtype: np.dtype[np.generic]
 ) -> NDArray[np.generic]:
@@ -225,7 +288,7 @@ def _dtype(header: nib.Nifti1Header, path: Path) -> np.dtype[np.generic]:
     code = int(header["datatype"])
     try:
         dtype: np.dtype[np.generic] = header.get_data_dtype()
-    except HeaderDataError as error:
+    except (HeaderDataError, KeyError) as error:
         raise InputError(
             f"{path} has an unknown voxel type (code {code}). Convert it to whole numbers or floats."
         ) from error

@@ -26,7 +26,7 @@ class Segmentation:
         write_scheme: The scheme written unless another is chosen.
         naming: The naming style of the case, which decides the names of written files.
         slice_names: For tifs, the source file's stem of each slice, in order; else empty.
-        reference_paths: Files of reference labels, which are never written.
+        reference_paths: The case's own files, reference labels and images, which are never written.
         probabilities: float16 (R, Z, Y, X), one map per name in `probability_names`, or None.
         probability_names: Names of the probability maps, such as `WT` or `enhancing`.
         model: The model's name and version, or what else made the labels.
@@ -59,6 +59,6 @@ class Segmentation:
             write_scheme=case.scheme,
             naming=case.naming,
             slice_names=tuple(p.stem for p in slices),
-            reference_paths=case.label_paths,
+            reference_paths=(*case.label_paths, *dict.fromkeys(p for paths in case.paths.values() for p in paths)),
             **facts,  # type: ignore[arg-type]
         )

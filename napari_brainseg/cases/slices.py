@@ -11,7 +11,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_brainseg.base.errors import InputError
+from napari_brainseg.base.errors import InputError, OutputError
+from napari_brainseg.base.paths import written_aside
 
 _SLICE = re.compile(r"(?P<patient>.+)_(?P<number>\d+)")
 _MASK = re.compile(r"(?P<slice>.+)_mask", re.IGNORECASE)
@@ -83,6 +84,21 @@ def read_masks(paths: Sequence[Path | None], shape: tuple[int, int, int]) -> NDA
             )
         result[index] = plane
     return result
+
+
+def write_slice(plane: NDArray[np.generic], path: Path, *, overwrite: bool = False) -> None:
+    """Write one plane (Y, X), or a stack (Z, Y, X), as tif, aside, and rename it when it reads back the same.
+
+    Raises:
+        OutputError: The file exists, cannot be written, or reads back different.
+    """
+    with written_aside(path, overwrite=overwrite) as aside:
+        # Without metadata, which would hold nothing but the shape.
+        tifffile.imwrite(aside, plane, photometric="minisblack", metadata=None)
+        if not np.array_equal(_read(aside), plane):
+            raise OutputError(
+                f"{path} read back different from what was written. Check the disk, or choose another place."
+            )
 
 
 def _read_all(paths: Sequence[Path]) -> list[NDArray[np.generic]]:
