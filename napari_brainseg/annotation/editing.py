@@ -29,6 +29,19 @@ class Absorbed:
     refused: int = 0
 
 
+@dataclass(frozen=True)
+class ForeignValues:
+    """Values that no class of the scheme has, found in the working labels.
+
+    Attributes:
+        voxels: How many voxels hold each of them.
+        slice: The slice along Z, from 0, that the latest change put them in.
+    """
+
+    voxels: dict[int, int]
+    slice: int
+
+
 def as_label_array(data: NDArray[np.integer]) -> LabelArray:
     """Return whole numbers as C-ordered uint8; what uint8 cannot hold becomes `FOREIGN`. uint8 is not copied."""
     if data.dtype != np.uint8:

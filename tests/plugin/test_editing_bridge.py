@@ -278,7 +278,7 @@ def test_undo_goes_to_the_slice_that_it_changes(bridge):
     viewer.dims.set_current_step(1, 25)
     bridge.redo()
     assert layer.data[:, viewer.dims.current_step[1], :].any()
-    assert viewer.dims.current_step[1] in range(0, 11)
+    assert viewer.dims.current_step[1] in range(11)
 
 
 def test_undo_stays_on_a_slice_that_shows_some_of_it(bridge):

@@ -1,4 +1,4 @@
-"""The few facts about napari that the editing bridge rests on; if one fails, the pin of napari must not be moved yet."""
+"""The few facts about napari that the editing bridge rests on; while one fails, the pin of napari stays."""
 
 import numpy as np
 import pytest

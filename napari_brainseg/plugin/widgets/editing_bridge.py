@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_brainseg.annotation.editing import LabelEditor, as_label_array
+from napari_brainseg.annotation.editing import Absorbed, ForeignValues, LabelEditor
 from napari_brainseg.annotation.edits import Edit, EditHistory, merge_edits
 from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
@@ -19,19 +18,7 @@ from napari_brainseg.cases.volume import Spacing
 from napari_brainseg.plugin.widgets.edit_place import show_edit
 from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE, LayerWatch
-
-
-@dataclass(frozen=True)
-class ForeignValues:
-    """Values that no class of the scheme has, found in the working labels.
-
-    Attributes:
-        voxels: How many voxels hold each of them.
-        slice: The slice along Z, from 0, that the latest change put them in.
-    """
-
-    voxels: dict[int, int]
-    slice: int
+from napari_brainseg.plugin.widgets.working_data import integers, make_editable
 
 
 class EditingBridge(QObject):
@@ -137,7 +124,7 @@ class EditingBridge(QObject):
         """
         self._let_go()
         self._layer, self._spacing = layer, spacing
-        self._make_editable(layer)
+        make_editable(layer)
         self._editor = LabelEditor(layer.data, scheme)
         layer.n_edit_dimensions = 2
         self._guard = LabelGuard(layer, len(scheme.classes), self._on_label_refused)
@@ -179,7 +166,7 @@ class EditingBridge(QObject):
         layer, editor = self._layer, self._editor
         if layer is None or editor is None or self._busy or layer.data.shape != editor.labels.shape:
             return
-        absorbed = editor.absorb(_integers(layer.data), source)
+        absorbed = editor.absorb(integers(layer.data), source)
         if absorbed.refused:
             self._refresh()
             self._say_refused(absorbed.refused)
@@ -207,11 +194,7 @@ class EditingBridge(QObject):
             absorbed = self._editor.change_at(change.indices, change.after, source)
         else:
             absorbed = self._editor.change_to(change, source)
-        self._say_refused(absorbed.refused)
-        if absorbed.edit is not None:
-            self._write(absorbed.edit)
-            self._take(absorbed.edit)
-        return absorbed.edit
+        return self._make(absorbed)
 
     def paint(self, indices: NDArray[np.integer], values: NDArray[np.integer], source: str) -> Edit | None:
         """Give voxels their values as part of the running stroke, or as a step of its own where none is running.
@@ -223,12 +206,7 @@ class EditingBridge(QObject):
         """
         if self._editor is None:
             return None
-        absorbed = self._editor.change_at(indices, values, source)
-        self._say_refused(absorbed.refused)
-        if absorbed.edit is not None:
-            self._write(absorbed.edit)
-            self._take(absorbed.edit)
-        return absorbed.edit
+        return self._make(self._editor.change_at(indices, values, source))
 
     def begin_stroke(self) -> None:
         """Gather the changes from now on into one step."""
@@ -308,6 +286,14 @@ class EditingBridge(QObject):
             self._say(f"{'Undid' if what == 'undo' else 'Made again'}: {step.source}, {step.where()}.")
         return edit
 
+    def _make(self, change: Absorbed) -> Edit | None:
+        if change.refused:
+            self._say_refused(change.refused)
+        if change.edit is not None:
+            self._write(change.edit)
+            self._take(change.edit)
+        return change.edit
+
     def _write(self, edit: Edit) -> None:
         if self._layer is None or self._editor is None:
             return
@@ -356,8 +342,7 @@ class EditingBridge(QObject):
         self.said.emit(sentence)
 
     def _say_refused(self, voxels: int) -> None:
-        if voxels:
-            self._say(f"{voxels:,} voxels of locked classes were left as they are.")
+        self._say(f"{voxels:,} voxels of locked classes were left as they are.")
 
     def _on_label_refused(self, value: int) -> None:
         if self._editor is not None:
@@ -379,12 +364,7 @@ class EditingBridge(QObject):
             layer.data = editor.labels.copy()
             self._say(f"{layer.name} was given data of another shape; its labels have been put back.")
         else:
-            self._make_editable(layer)
-
-    def _make_editable(self, layer: Labels) -> None:
-        data = _integers(layer.data)
-        if data is not layer.data or data.dtype != np.uint8 or not data.flags.c_contiguous or not data.flags.writeable:
-            layer.data = as_label_array(data).copy()
+            make_editable(layer)
 
     def _on_layer_removed(self, event: Any) -> None:
         if self._layer is not None and event.value is self._layer:
@@ -394,8 +374,3 @@ class EditingBridge(QObject):
         # A stroke whose layer is no longer the active one never hears of the button's release.
         if self._stroke is not None and self._viewer.layers.selection.active is not self._layer:
             self.end_stroke()
-
-
-def _integers(data: Any) -> NDArray[np.integer]:
-    """Return the data of a labels layer as a numpy array; a numpy array is not copied."""
-    return data if type(data) is np.ndarray else np.asarray(data)
