@@ -53,8 +53,15 @@ class Confirmations(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REST_MS)
         self._timer.timeout.connect(self._make_correction)
+        self._case: Case | None = None
         self._scheme: LabelScheme | None = None
-        self.end()
+        self._truth: LabelArray | None = None
+        self._mask: Mask | None = None
+        self._changed: tuple[Mask, ...] = ()
+        self._content: tuple[Mask, ...] = ()
+        self._slices: set[ConfirmedSlice] = set()
+        self._predicted: LabelArray | None = None
+        self._model = ""
         bridge.edited.connect(self._on_edited)
         self._dims_events: tuple[Any, ...] = (
             viewer.dims.events.point,
@@ -97,6 +104,11 @@ class Confirmations(QObject):
         for event in self._dims_events:
             event.disconnect(self._tell_shown)
         self._dims_events = ()
+
+    @property
+    def case(self) -> Case | None:
+        """The case whose slices are confirmed, or None."""
+        return self._case
 
     @property
     def mask(self) -> Mask | None:
@@ -244,14 +256,8 @@ class Confirmations(QObject):
     def _forget(self) -> None:
         if self._timer.isActive():
             self._make_correction()
-        self._case: Case | None = None
-        self._truth: LabelArray | None = None
-        self._mask: Mask | None = None
-        self._changed: tuple[Mask, ...] = ()
-        self._content: tuple[Mask, ...] = ()
-        self._slices: set[ConfirmedSlice] = set()
-        self._predicted: LabelArray | None = None
-        self._model = ""
+        self._case = self._truth = self._mask = self._predicted = None
+        self._changed, self._content, self._slices, self._model = (), (), set(), ""
 
     def _take_scheme(self, scheme: LabelScheme) -> None:
         if scheme != self._scheme and self._truth is not None:

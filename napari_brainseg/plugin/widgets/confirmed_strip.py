@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -86,7 +86,7 @@ class ConfirmedStrip(QWidget):
         if index is not None:
             self.slice_requested.emit(index)
 
-    def event(self, event: object) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Say what the cell under the mouse is."""
         if isinstance(event, QHelpEvent):
             index = self.slice_at(event.pos().x())

@@ -1,0 +1,241 @@
+"""`Project`: a folder of a person's work: cases with their labels and corrections, and the models made there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_brainseg.annotation.case_source import CaseSource
+from napari_brainseg.annotation.case_state import CaseState, LabelsVersion, now, read_record, read_state, user_name
+from napari_brainseg.annotation.correction_files import read_correction, remove_correction, write_correction
+from napari_brainseg.annotation.corrections import Correction
+from napari_brainseg.annotation.label_files import read_on_grid, write_on_grid
+from napari_brainseg.base.errors import InputError, OutputError
+from napari_brainseg.base.paths import default_project, why_not_writable, write_text
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
+
+FORMAT = 1
+PROJECT_FILE = "project.json"
+# Device names that Windows keeps for itself, with any ending.
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """How much a project holds to learn from."""
+
+    slices: int
+    cases: int
+
+    def describe(self) -> str:
+        """Return it in words: `7 slices in 1 case confirmed`."""
+        if not self.slices:
+            return "no slices confirmed"
+        slices = "1 slice" if self.slices == 1 else f"{self.slices} slices"
+        cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
+        return f"{slices} in {cases} confirmed"
+
+
+class Project:
+    """A project folder. Its methods may be called from any thread of one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open_or_create(cls, folder: Path | str | None = None) -> Project:
+        """Open the project in `folder` (the user's default one where None), making it where there is none.
+
+        Raises:
+            InputError: The folder holds a project that cannot be used.
+            OutputError: There is none and none can be made.
+        """
+        folder = default_project() if folder is None else Path(folder).expanduser().absolute()
+        path = folder / PROJECT_FILE
+        if path.exists():
+            return cls.open(folder)
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file. Choose a folder for the project.")
+        write_text(path, json.dumps({"format": FORMAT, "made": now()}, indent=1) + "\n")
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Project:
+        """Open the project in `folder`; raise `InputError` where there is none or it cannot be used."""
+        folder = Path(folder).expanduser().absolute()
+        path = folder / PROJECT_FILE
+        if not path.is_file():
+            raise InputError(f"{folder} is no project: it holds no {PROJECT_FILE}. Choose the folder of a project.")
+        read_record(path, FORMAT)
+        return cls(folder)
+
+    @property
+    def models(self) -> Path:
+        """The folder of the models made in this project; it may not exist yet."""
+        return self.folder / "models"
+
+    @property
+    def cases(self) -> Path:
+        """The folder of the cases; it may not exist yet."""
+        return self.folder / "cases"
+
+    def why_not_writable(self) -> str | None:
+        """Return why nothing can be saved here, found by really writing, or None."""
+        return why_not_writable(self.folder)
+
+    def case_folders(self) -> list[Path]:
+        """Return the folders of all cases, by name."""
+        try:
+            return sorted(path.parent for path in self.cases.glob("*/state.json"))
+        except OSError as error:
+            raise InputError(f"{self.cases} cannot be read ({error.strerror}). Check the project folder.") from error
+
+    def find(self, case: Case) -> Path | None:
+        """Return the folder that this case has in the project, or None; raise `InputError` as `add_case` does."""
+        source, name = CaseSource.of(case, self.folder), folder_name(case.id)
+        for folder in self.case_folders():
+            named_so = folder.name == name or folder.name.startswith(f"{name}-")
+            if named_so and self._is_same(read_state(folder).source, source):
+                return folder
+        return None
+
+    def add_case(self, case: Case) -> Path:
+        """Return the case's folder, made with its state where it is new; a case that has moved is found again.
+
+        Raises:
+            InputError: The case was not read from files.
+            OutputError: The project cannot be written.
+        """
+        with self._lock:
+            source = CaseSource.of(case, self.folder)
+            folder = self.find(case)
+            if folder is None:
+                folder = self._free_folder(case.id)
+                CaseState(source).write(folder)
+            else:
+                state = read_state(folder)
+                if state.source != source:
+                    state.with_source(source).write(folder)
+            return folder
+
+    def save_labels(self, case: Case, labels: LabelArray, scheme: LabelScheme, *, model: str = "") -> Path:
+        """Save program values (Z, Y, X) as the next version of the case's labels and return the file.
+
+        Raises:
+            LabelError: A value of no class.
+            InputError: The case was not read from files.
+            OutputError: The project cannot be written.
+        """
+        with self._lock:
+            folder = self.add_case(case)
+            state = read_state(folder)
+            number = 1 + max([0, *(v.number for v in state.versions)])
+            version = LabelsVersion(number, scheme.id, user_name(), now(), model)
+            path = folder / version.file
+            write_on_grid(case, labels, scheme, path)
+            replace(state, versions=(*state.versions, version)).write(folder)
+            return path
+
+    def latest_labels(self, case: Case) -> tuple[LabelArray, LabelsVersion] | None:
+        """Return the newest labels of the case, program values (Z, Y, X) of their scheme, or None."""
+        folder = self.find(case)
+        versions = () if folder is None else read_state(folder).versions
+        if folder is None or not versions:
+            return None
+        newest = versions[-1]
+        return read_on_grid(case, scheme_by_id(newest.scheme_id), folder / newest.file), newest
+
+    def save_correction(self, case: Case, correction: Correction) -> Path:
+        """Save what is confirmed of a case in the place of what was, and return the correction's json file.
+
+        The new files are written first, then the state points at them, then the old ones go: a crash in between leaves
+        the old correction or the new one.
+
+        Raises:
+            LabelError: A value of no class.
+            InputError: The case was not read from files.
+            OutputError: The project cannot be written.
+        """
+        with self._lock:
+            folder = self.add_case(case)
+            state = read_state(folder)
+            number = 1 + (state.correction or 0)
+            stamped = replace(correction, when=correction.when or now(), who=correction.who or user_name())
+            path = write_correction(case, stamped, folder / "corrections", number)
+            replace(state, correction=number, confirmed=stamped.slices).write(folder)
+            if state.correction is not None:
+                remove_correction(folder / "corrections", state.correction)
+            return path
+
+    def correction(self, case: Case) -> Correction | None:
+        """Return what is confirmed of this open case, or None; raise `InputError` where its files are damaged."""
+        folder = self.find(case)
+        number = None if folder is None else read_state(folder).correction
+        if folder is None or number is None:
+            return None
+        return read_correction(case, folder / "corrections", number)
+
+    def corrections(
+        self, channels: Sequence[str] = (), *, without: Case | None = None
+    ) -> Iterator[tuple[Case, Correction]]:
+        """Yield every case with something confirmed, read again from its own files, and its correction.
+
+        Args:
+            channels: Only exams that have all of these, whether or not each case does: those a model was made for.
+            without: A case that is left out, such as the one that is open.
+
+        Raises:
+            InputError: A case has moved, changed its shape or its grid, or a file of the project is damaged.
+        """
+        for folder, state in self._confirmed_states(channels, without):
+            case = state.source.read(self.folder)
+            yield case, read_correction(case, folder / "corrections", state.correction or 0)
+
+    def confirmed(self, channels: Sequence[str] = (), *, without: Case | None = None) -> Confirmed:
+        """Return how many slices of how many cases `corrections` would give, from the state files alone."""
+        counts = [len(state.confirmed) for _, state in self._confirmed_states(channels, without)]
+        return Confirmed(sum(counts), len(counts))
+
+    def _confirmed_states(self, channels: Sequence[str], without: Case | None) -> Iterator[tuple[Path, CaseState]]:
+        # A case that was not read from files is in no project.
+        left_out = None if without is None or not without.paths else self.find(without)
+        for folder in self.case_folders():
+            state = read_state(folder)
+            fits = set(channels) <= set(state.source.expected)
+            if state.correction is not None and state.confirmed and fits and folder != left_out:
+                yield folder, state
+
+    def _is_same(self, known: CaseSource, opened: CaseSource) -> bool:
+        if known.id != opened.id or known.shape != opened.shape:
+            return False
+        # Two cases of one name and shape are told apart by where they are; one whose files are gone has moved.
+        place = known.folder(self.folder)
+        return place is None or os.path.realpath(place) == os.path.realpath(opened.absolute)
+
+    def _free_folder(self, case_id: str) -> Path:
+        name = folder_name(case_id)
+        taken = {path.name.lower() for path in self.cases.iterdir()} if self.cases.is_dir() else set()
+        number, free = 2, name
+        while free.lower() in taken:  # upper and lower case are one on Windows and macOS
+            free, number = f"{name}-{number}", number + 1
+        return self.cases / free
+
+
+def folder_name(case_id: str) -> str:
+    """Return a name that every file system takes for a case's folder; different ids keep different names."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", case_id).strip("._ ")[:_LONGEST_NAME]
+    reserved = _RESERVED.fullmatch(safe)
+    if safe and safe == case_id and not reserved:
+        return safe
+    if reserved or not safe:
+        safe = f"case-{safe}" if safe else "case"
+    return f"{safe}-{hashlib.sha256(case_id.encode()).hexdigest()[:6]}"
