@@ -36,6 +36,9 @@ from napari_brainseg.training.losses import bce_dice, ce_dice
 from napari_brainseg.training.settings import TrainingSettings
 from napari_brainseg.training.splits import read_split
 
+# The shipped samples have low seeds: they stay unseen, so that they show what a model can do.
+_FIRST_PHANTOM = 100
+
 Scores = dict[str, dict[str, float]]  # case id -> region -> Dice
 
 
@@ -155,8 +158,7 @@ def _read(
     make_phantom = make_lgg_phantom if settings.scheme == "lgg" else make_volume_phantom
     for seed in range(settings.phantoms):
         yield Progress(seed, settings.phantoms, "making phantoms")
-        # Seed 0 is the shipped sample: it stays unseen, so that it shows what the model can do.
-        train.append(prepared(make_phantom(seed + 1)))
+        train.append(prepared(make_phantom(_FIRST_PHANTOM + seed)))
     validation = yield from read_labelled(settings.data, split.validation, prepared)
     return slice_set(train, settings.size), validation
 

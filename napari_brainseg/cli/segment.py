@@ -1,0 +1,79 @@
+"""`brainseg segment`: segment one case or many and write their masks in the style of their source."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.base.progress import Progress, run_to_end
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelScheme, scheme_by_id
+from napari_brainseg.cases.reading import CaseFiles, find_cases, read_case
+from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.cases.writing import output_paths, write_outputs
+from napari_brainseg.cli.opening import add_opening_arguments, opening_options
+from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.store import find_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    add_opening_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the masks")
+    parser.add_argument("--model", help="name or folder of the model (default: the one made for such cases)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--write-scheme", metavar="SCHEME", help="label scheme to write (default: the source's own)")
+    parser.add_argument("--probabilities", action="store_true", help="write the probability maps too")
+    parser.add_argument("--overwrite", action="store_true", help="replace masks that exist already")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment every case; one that fails is reported at the end and does not stop the others."""
+    scheme = scheme_by_id(args.write_scheme) if args.write_scheme else None
+    if args.model:
+        find_model(args.model)  # a wrong name is said before the first case is read
+    cases = find_cases(args.paths)
+    failed: list[str] = []
+    for number, files in enumerate(cases, start=1):
+        label = f"[{number}/{len(cases)}] {files.id}" if len(cases) > 1 else files.id
+        try:
+            print(f"{label}: {_segment(files, args, scheme)}", flush=True)
+        except BrainsegError as error:
+            failed.append(f"{files.id}: {error}")
+            print(f"{label}: failed", flush=True)
+    for sentence in failed:
+        print(f"brainseg: {sentence}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _segment(files: CaseFiles, args: argparse.Namespace, scheme: LabelScheme | None) -> str:
+    """Segment one case and return what to print of it."""
+    case = read_case(files, opening_options(args))
+    paths = _paths(case, args.out)
+    if not args.overwrite and any(path.exists() for path in paths):
+        return f"{_shown(paths)} exists, skipped (--overwrite replaces it)"
+    from napari_brainseg.inference.engine import segment  # torch loads here, when there is something to do
+
+    settings = SegmentSettings(device=args.device, probabilities=args.probabilities)
+    result = run_to_end(segment(case, args.model, settings), _show if sys.stderr.isatty() else None)
+    written = write_outputs(result, args.out, scheme=scheme, probabilities=args.probabilities, overwrite=args.overwrite)
+    notes = "".join(f"\n    {note}" for note in case.notes)
+    return f"{_shown(written)} ({result.model}, {sum(result.seconds.values()):.1f} s){notes}"
+
+
+def _paths(case: Case, folder: Path) -> tuple[Path, ...]:
+    empty = np.zeros(case.geometry.shape, np.uint8)
+    return output_paths(Segmentation.for_case(case, empty, case.scheme), folder)
+
+
+def _shown(paths: Sequence[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} masks)"
+
+
+def _show(progress: Progress) -> None:
+    print(f"\r{progress.message:40}", end="\r", file=sys.stderr)
