@@ -39,14 +39,13 @@ class Mouse(QObject):
         self._viewer = viewer
         self._window_level = window_level
         self._canvas = canvas_widget(viewer)
-        self._window = main_window(viewer)
         self._napari_wheel = False
         self._scrolled = 0.0
         self._button: Any = None
         self._from = QPointF()
         self._activated_at = float("-inf")
         self._canvas.installEventFilter(self)
-        self._window.installEventFilter(self)
+        main_window(viewer).installEventFilter(self)
 
     @property
     def napari_wheel(self) -> bool:
@@ -60,12 +59,14 @@ class Mouse(QObject):
     def close(self) -> None:
         """Leave the canvas to napari."""
         self._canvas.removeEventFilter(self)
-        self._window.removeEventFilter(self)
+        main_window(self._viewer).removeEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Return whether the event was ours and napari must not see it."""
-        if event is None or watched is not self._canvas:
-            if event is not None and watched is self._window and event.type() == QEvent.Type.WindowActivate:
+        if event is None:
+            return False
+        if watched is not self._canvas:
+            if event.type() == QEvent.Type.WindowActivate:
                 self._activated_at = time.monotonic()
             return False
         if isinstance(event, QWheelEvent):

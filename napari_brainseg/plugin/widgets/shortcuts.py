@@ -39,12 +39,11 @@ class Shortcuts(QObject):
     def __init__(self, viewer: Any, window: QWidget, actions: ShortcutActions) -> None:
         super().__init__(window)
         self._viewer = viewer
-        self._window = window
         self._actions = actions
         self._layer: Any = None
         self._unbound: dict[str, Any] = {}
         self._held: Key | None = None
-        self._shortcuts = [self._in_window(key) for key in KEYS if key.where is Where.WINDOW]
+        self._shortcuts = [self._in_window(key, window) for key in KEYS if key.where is Where.WINDOW]
         self._application = _application()
         self._application.focusChanged.connect(self._on_focus)
         self._on_focus(None, self._application.focusWidget())
@@ -77,6 +76,7 @@ class Shortcuts(QObject):
             shortcut.setEnabled(False)
             shortcut.deleteLater()
         self._shortcuts = []
+        self.setParent(None)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Watch, while a key is held, for its going up or the window's losing the keyboard; nothing is kept."""
@@ -89,8 +89,8 @@ class Shortcuts(QObject):
             self._release()
         return False
 
-    def _in_window(self, key: Key) -> QShortcut:
-        shortcut = QShortcut(QKeySequence(key.key), self._window)
+    def _in_window(self, key: Key, window: QWidget) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key.key), window)
         shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
         shortcut.setAutoRepeat(False)
         shortcut.activated.connect(partial(self._press, key))
