@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject
-from superqt.utils import create_worker
+from superqt.utils import WorkerBase, create_worker
 
 from napari_brainseg.base.errors import BrainsegError, Cancelled
 from napari_brainseg.base.progress import CancelToken
 
 _log = logging.getLogger(__name__)
+# A thread that is still inside torch when the interpreter goes away brings the process down.
+atexit.register(WorkerBase.await_workers, 30_000)
 
 
 class WorkError(BrainsegError):
@@ -126,6 +129,8 @@ def _driven(generator: Generator[Any, None, Any], token: CancelToken) -> Generat
                 return stop.value
             yield report
     except RuntimeError as error:
+        if token.cancelled:
+            raise Cancelled from error
         # superqt takes a RuntimeError for a deleted worker and emits neither errored nor finished; torch raises one for
         # wrong shapes and for a full memory.
         raise WorkError(sentence(error)) from error

@@ -1,0 +1,56 @@
+"""A panel that folds: a header with an arrow, a short summary beside it, and the content below."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+
+class Fold(QFrame):
+    """A titled section whose content can be folded away."""
+
+    def __init__(self, title: str, content: QWidget, *, opened: bool = True, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("fold")
+        self.content = content
+        self.header = QToolButton()
+        self.header.setObjectName("foldHeader")
+        self.header.setText(title)
+        self.header.setCheckable(True)
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.header.toggled.connect(self._on_toggled)
+        self.summary = QLabel()
+        self.summary.setObjectName("fact")
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # A long case name is cut at the left edge of its own space; it never widens the dock.
+        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(self.header)
+        top.addWidget(self.summary, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 4, 10, 8)
+        layout.setSpacing(4)
+        layout.addLayout(top)
+        layout.addWidget(content)
+        self.header.setChecked(opened)
+        self._on_toggled(opened)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the content is shown."""
+        return self.header.isChecked()
+
+    def set_open(self, opened: bool) -> None:
+        """Fold or unfold."""
+        self.header.setChecked(opened)
+
+    def set_summary(self, text: str) -> None:
+        """Show a short text at the right of the header."""
+        self.summary.setText(text)
+        self.summary.setToolTip(text)
+
+    def _on_toggled(self, opened: bool) -> None:
+        self.header.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.content.setVisible(opened)

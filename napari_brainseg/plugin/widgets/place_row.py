@@ -1,0 +1,56 @@
+"""Where things are saved: a folder that was tried by really writing, with an offer of another when it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+from napari_brainseg.base.paths import why_not_writable
+from napari_brainseg.plugin.widgets.style import error_line, say
+
+
+class PlaceRow(QWidget):
+    """One line with a folder and a button to choose another; red when nothing can be written there."""
+
+    change_requested = Signal()
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.folder: Path | None = None
+        self.title = QLabel(title)
+        self.path_label = QLabel()
+        self.path_label.setObjectName("fact")
+        self.path_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.change_button = QPushButton("Change…")
+        self.change_button.clicked.connect(self.change_requested)
+        self.problem = error_line()
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(2)
+        layout.addWidget(self.title, 0, 0)
+        layout.addWidget(self.path_label, 0, 1)
+        layout.addWidget(self.change_button, 0, 2)
+        layout.addWidget(self.problem, 1, 0, 1, 3)
+        layout.setColumnStretch(1, 1)
+
+    def show_folder(self, folder: Path) -> bool:
+        """Show `folder`, try it by writing, and return whether it can hold files."""
+        self.folder = folder
+        problem = why_not_writable(folder)
+        say(self.problem, problem or "")
+        self.change_button.setText("Change…" if problem is None else "Choose another…")
+        self.path_label.setToolTip(str(folder))
+        self._elide()
+        return problem is None
+
+    def resizeEvent(self, event: object) -> None:
+        """Shorten the path to the room there is."""
+        self._elide()
+
+    def _elide(self) -> None:
+        if self.folder is not None:
+            metrics = self.path_label.fontMetrics()
+            room = max(40, self.path_label.width() - 4)
+            self.path_label.setText(metrics.elidedText(str(self.folder), Qt.TextElideMode.ElideMiddle, room))

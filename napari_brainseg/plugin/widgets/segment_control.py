@@ -1,0 +1,185 @@
+"""`SegmentControl`: wires the Segment panel to the model run and its result to the working labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.store import default_model_for, list_models
+from napari_brainseg.plugin.layers import Role, result_layers
+from napari_brainseg.plugin.widgets.canvas import focus_canvas
+from napari_brainseg.plugin.widgets.case_control import FILE_FILTER
+from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
+from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel, SegmentRequest
+from napari_brainseg.plugin.widgets.segmenting import Segmenting
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels, keeping
+
+Keep = Callable[[LabelArray, LabelScheme], LabelArray]
+
+
+class SegmentControl(QObject):
+    """Runs models on the open case and offers other labels to start from.
+
+    Signals:
+        predicted(object, str): Labels as the model gave them, in the working layer's scheme, and the model.
+        attach_requested(object): A labels file (`Path`) was chosen to start from.
+    """
+
+    predicted = Signal(object, str)
+    attach_requested = Signal(object)
+
+    def __init__(
+        self,
+        viewer: Any,
+        panel: SegmentPanel,
+        layers: CaseLayers,
+        working: WorkingLabels,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._panel, self._layers, self._working = viewer, panel, layers, working
+        self.segmenting = Segmenting(self)
+        self.model_folders: tuple[Path, ...] = ()
+        self.keep_confirmed: Keep = lambda labels, _scheme: labels
+        self._request: SegmentRequest | None = None
+        self._slice: int | None = None
+        self._looked_at: tuple[float, ...] = ()
+        self._had_working = False
+        self._connect()
+
+    def show_case(self, case: Case | None) -> None:
+        """Stop a run of the case before and offer what fits this one."""
+        self.segmenting.cancel()
+        self._panel.show_error("")
+        self.refresh_models()
+        self._panel.show_case(case)
+        self.refresh_starts()
+
+    def refresh_models(self, chosen: str | None = None) -> None:
+        """Read the list of models again; `chosen` names one to select, else the selection stays where it can."""
+        records = list_models(self.model_folders)
+        case = self._layers.case
+        fitting = None if case is None else default_model_for(case, records)
+        current = self._panel.model
+        name = chosen or (current.name if current is not None and _fits(current.channels, case) else None)
+        selected = next((record for record in records if record.name == name), fitting)
+        self._panel.show_models(records, selected)
+
+    def refresh_starts(self) -> None:
+        """Offer what labels there are now to start from, and ask about a result only where labels exist."""
+        self._panel.show_start_options(self._working.options())
+        self._panel.show_working(bool(self._layers.ours(Role.WORKING)))
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self.segmenting.close()
+
+    def _connect(self) -> None:
+        panel, segmenting = self._panel, self.segmenting
+        panel.segment_requested.connect(self._on_segment_requested)
+        panel.task.cancel_requested.connect(segmenting.cancel)
+        panel.start_from_requested.connect(self._on_start_from)
+        segmenting.progressed.connect(panel.task.show_progress)
+        segmenting.segmented.connect(self._on_segmented)
+        segmenting.failed.connect(panel.show_error)
+        segmenting.finished.connect(self._on_finished)
+        segmenting.devices_known.connect(panel.show_devices)
+        self._layers.labels_changed.connect(self.refresh_starts)
+
+    def _on_segment_requested(self, request: SegmentRequest) -> None:
+        case = self._layers.case
+        if case is None or self.segmenting.running:
+            return
+        self._request = request
+        self._slice = None if request.whole_case else shown_slice(self._viewer, case)
+        self._looked_at = tuple(self._viewer.dims.point)
+        self._had_working = bool(self._layers.ours(Role.WORKING))
+        self._panel.show_error("")
+        self._panel.task.show_running("starting")
+        slices = None if self._slice is None else (self._slice, self._slice + 1)
+        settings = SegmentSettings(device=request.device, probabilities=request.probabilities, slices=slices)
+        self.segmenting.start(case, request.model, settings)
+
+    def _on_segmented(self, result: Segmentation) -> None:
+        """Put the result where the user asked for it; nothing was changed before this."""
+        request = self._request
+        if request is None:
+            return
+        name = "segmentation" if not self._had_working else f"segmentation ({result.model})"
+        new = NewLabels(result.labels, result.scheme, f"model run {result.model}", result.model, name, self._slice)
+        try:
+            self._working.put(keeping(self.keep_confirmed, new), in_place=request.replace and self._had_working)
+        except BrainsegError as error:
+            self._panel.show_error(f"{error} Let the result become a layer of its own instead.")
+            return
+        if result.probabilities is not None:
+            self._show_probabilities(result)
+        self.predicted.emit(new, result.model)
+        if request.whole_case and not self._had_working:
+            self._go_to_tumour(result.labels)
+        focus_canvas(self._viewer)
+
+    def _show_probabilities(self, result: Segmentation) -> None:
+        for former in self._layers.ours(Role.PROBABILITY):
+            self._viewer.layers.remove(former)
+        active = self._viewer.layers.selection.active
+        self._layers.add(result_layers(result)[:-1])
+        # New layers come on top and become active; the labels are what the next stroke is for.
+        self._layers.put_in_order()
+        self._viewer.layers.selection.active = active
+
+    def _go_to_tumour(self, labels: LabelArray) -> None:
+        """Show the slice with most tumour, unless the shown one has some or the user has looked elsewhere meanwhile."""
+        case = self._layers.case
+        if case is None or tuple(self._viewer.dims.point) != self._looked_at:
+            return
+        largest = largest_slice(labels)
+        if largest is not None and not labels[shown_slice(self._viewer, case)].any():
+            go_to_slice(self._viewer, case, largest)
+
+    def _on_finished(self) -> None:
+        self._panel.task.show_idle()
+        self.refresh_starts()
+
+    def _on_start_from(self, option: StartFrom) -> None:
+        if option.kind == "file":
+            chosen, _ = QFileDialog.getOpenFileName(self._panel, "Start from a labels file", filter=FILE_FILTER)
+            if chosen:
+                self.attach_requested.emit(Path(chosen))
+            return
+        self.start_from(option)
+
+    def start_from(self, option: StartFrom) -> None:
+        """Begin with labels that exist; what goes wrong is said in the panel."""
+        self._panel.show_error("")
+        try:
+            self._working.start_from(option, in_place=bool(self._panel.result_box.currentData()))
+        except BrainsegError as error:
+            self._panel.show_error(str(error))
+        focus_canvas(self._viewer)
+
+
+def shown_slice(viewer: Any, case: Case) -> int:
+    """Return the index along Z of the slice through the point that is looked at, whatever plane is shown."""
+    step = (case.geometry.spacing or (1.0, 1.0, 1.0))[0]
+    return int(np.clip(round(viewer.dims.point[-3] / step), 0, case.geometry.shape[0] - 1))
+
+
+def go_to_slice(viewer: Any, case: Case, index: int) -> None:
+    """Show the slice `index` along Z."""
+    step = (case.geometry.spacing or (1.0, 1.0, 1.0))[0]
+    viewer.dims.set_point(viewer.dims.ndim - 3, index * step)
+
+
+def _fits(channels: tuple[str, ...], case: Case | None) -> bool:
+    return case is None or set(channels) <= set(case.expected)

@@ -1,0 +1,226 @@
+"""The Segment panel: which model, on what device, on what of the case, and what becomes of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QTextBrowser,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_brainseg.cases.case import Case
+from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.plugin.widgets.style import error_line, hint, say
+from napari_brainseg.plugin.widgets.task_row import TaskRow
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """What the form asks for when Segment is pressed."""
+
+    model: ModelRecord
+    device: str
+    whole_case: bool
+    probabilities: bool
+    replace: bool
+
+
+class SegmentPanel(QWidget):
+    """A form that yields a `SegmentRequest`, and the other ways to get labels to work on."""
+
+    segment_requested = Signal(object)  # SegmentRequest
+    start_from_requested = Signal(object)  # the value of the chosen option
+    models_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.next_step = hint()
+        self.model_box, self.device_box = _combo(), _combo()
+        self.device_box.addItem("auto", "auto")
+        self.card_button = QToolButton()
+        self.card_button.setObjectName("link")
+        self.card_button.setText("card")
+        self.card_button.setCheckable(True)
+        self.card = QTextBrowser()
+        self.card.setOpenExternalLinks(True)
+        self.card.setFixedHeight(220)
+        self.card.hide()
+        self.fit = hint()
+        self.slice_button, self.case_button = QRadioButton("this slice"), QRadioButton("whole case")
+        self.case_button.setChecked(True)
+        self._extent = QButtonGroup(self)
+        for button in (self.slice_button, self.case_button):
+            self._extent.addButton(button)
+        self.probabilities = QCheckBox("add probability layers")
+        self.result_box = _combo()
+        self.result_box.addItem("replaces the working labels (one undo step)", True)
+        self.result_box.addItem("becomes a layer of its own", False)
+        self.result_label = QLabel("Result")
+        self.task = TaskRow("Segment")
+        self.error = error_line()
+        self.start_box, self.start_button = _combo(), QPushButton("Start")
+        self._case: Case | None = None
+        self._lay_out()
+        self._connect()
+        self.show_case(None)
+        self.show_working(False)
+
+    @property
+    def model(self) -> ModelRecord | None:
+        """The chosen model, or None while there is none."""
+        chosen = self.model_box.currentData()
+        return chosen if isinstance(chosen, ModelRecord) else None
+
+    def show_models(self, records: Sequence[ModelRecord], chosen: ModelRecord | None) -> None:
+        """Fill the drop-down with models; `chosen` is selected, or none where no model fits."""
+        self.model_box.blockSignals(True)
+        self.model_box.clear()
+        for record in records:
+            self.model_box.addItem(f"{record.name} {record.version}", record)
+            self.model_box.setItemData(self.model_box.count() - 1, record.title, 3)  # 3: the tool tip
+        names = [record.name for record in records]
+        self.model_box.setCurrentIndex(-1 if chosen is None else names.index(chosen.name))
+        self.model_box.blockSignals(False)
+        self._on_model_changed()
+
+    def show_devices(self, devices: Sequence[tuple[str, str]]) -> None:
+        """Fill the drop-down with (id, words), keeping the choice where it still exists."""
+        chosen = self.device_box.currentData()
+        self.device_box.clear()
+        for id, words in devices:
+            self.device_box.addItem(words, id)
+        self.device_box.setCurrentIndex(max(0, self.device_box.findData(chosen)))
+
+    def show_case(self, case: Case | None) -> None:
+        """Show what the models can do with `case`; None when nothing is open."""
+        self._case = case
+        self._refresh()
+
+    def show_start_options(self, options: Sequence[tuple[str, object]]) -> None:
+        """Offer other labels to start from: (words, value), the first preselected."""
+        self.start_box.clear()
+        for words, value in options:
+            self.start_box.addItem(words, value)
+        for widget in (self.start_box, self.start_button):
+            widget.setEnabled(bool(options))
+
+    def show_working(self, exists: bool) -> None:
+        """Ask what becomes of a result only where labels exist already."""
+        self.result_box.setVisible(exists)
+        self.result_label.setVisible(exists)
+
+    def show_error(self, text: str) -> None:
+        """Show one red sentence, or nothing."""
+        say(self.error, text)
+
+    def _connect(self) -> None:
+        self.model_box.currentIndexChanged.connect(self._on_model_changed)
+        self.card_button.toggled.connect(self.card.setVisible)
+        self.task.start_requested.connect(self._on_start)
+        self.start_button.clicked.connect(lambda: self.start_from_requested.emit(self.start_box.currentData()))
+
+    def _on_start(self) -> None:
+        model = self.model
+        if model is None:
+            return
+        self.segment_requested.emit(
+            SegmentRequest(
+                model=model,
+                device=str(self.device_box.currentData()),
+                whole_case=self.case_button.isChecked(),
+                probabilities=self.probabilities.isChecked(),
+                replace=bool(self.result_box.currentData()),
+            )
+        )
+
+    def _on_model_changed(self) -> None:
+        model = self.model
+        self.card.setMarkdown(model.card if model else "")
+        self.card_button.setEnabled(bool(model and model.card))
+        self._refresh()
+
+    def _refresh(self) -> None:
+        model, case = self.model, self._case
+        reason = why_not(model, case, bool(self.model_box.count()))
+        say(self.next_step, reason)
+        self.task.start_button.setEnabled(not reason)
+        say(self.fit, "" if reason or model is None or case is None else fit_in_words(model, case))
+
+    def _lay_out(self) -> None:
+        form = QGridLayout()
+        form.setVerticalSpacing(5)
+        form.setColumnStretch(1, 1)
+        model_row = QHBoxLayout()
+        model_row.addWidget(self.model_box, 1)
+        model_row.addWidget(self.card_button)
+        extent = QHBoxLayout()
+        extent.addWidget(self.case_button)
+        extent.addWidget(self.slice_button)
+        extent.addStretch(1)
+        form.addWidget(QLabel("Model"), 0, 0)
+        form.addLayout(model_row, 0, 1)
+        form.addWidget(self.card, 1, 0, 1, 2)
+        form.addWidget(QLabel("Device"), 2, 0)
+        form.addWidget(self.device_box, 2, 1)
+        form.addWidget(QLabel("On"), 3, 0)
+        form.addLayout(extent, 3, 1)
+        form.addWidget(self.result_label, 4, 0)
+        form.addWidget(self.result_box, 4, 1)
+        form.addWidget(self.probabilities, 5, 1)
+        start = QHBoxLayout()
+        from_label = hint("or start from")
+        from_label.setWordWrap(False)
+        start.addWidget(from_label)
+        start.addWidget(self.start_box, 1)
+        start.addWidget(self.start_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(form)
+        for widget in (self.fit, self.next_step, self.task, self.error):
+            layout.addWidget(widget)
+        layout.addLayout(start)
+
+
+def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> str:
+    """Return what to do before Segment can be pressed; empty when it can."""
+    if case is None:
+        return "Open a case first."
+    if not any_model:
+        return "No model was found. Put a model folder into the project's models folder, or start from labels."
+    if model is None:
+        return "No model was made for these channels. Choose one anyway, or start from labels."
+    if not set(model.channels) & set(case.channels):
+        return f"{model.name} needs {', '.join(model.channels)}, and this case has {', '.join(case.channels)}."
+    return ""
+
+
+def fit_in_words(model: ModelRecord, case: Case) -> str:
+    """Return which channels the model does without, and whether it was trained for that; empty when none."""
+    missing = [channel for channel in model.channels if channel not in case.channels]
+    if not missing:
+        return ""
+    trained = set(missing) <= set(model.trained_to_miss)
+    verdict = "was trained for that" if trained else "was not trained for that, so expect a worse result"
+    return f"Runs without {', '.join(missing)}: {model.name} {verdict}."
+
+
+def _combo() -> QComboBox:
+    box = QComboBox()
+    # The panel keeps its width whatever the longest entry is.
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(10)
+    return box

@@ -1,0 +1,47 @@
+"""The spacing of a case whose files do not say it, entered by the user in mm."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_brainseg.plugin.widgets.style import hint
+
+
+class SpacingRow(QWidget):
+    """Three numbers in mm, slice distance first, and a button that sets them."""
+
+    spacing_entered = Signal(object)  # (Z, Y, X) in mm
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.boxes = [_millimetres() for _ in range(3)]
+        self.set_button = QPushButton("Set")
+        self.set_button.clicked.connect(lambda: self.spacing_entered.emit(tuple(box.value() for box in self.boxes)))
+        self.set_button.setEnabled(False)
+        numbers = QHBoxLayout()
+        numbers.setSpacing(4)
+        for axis, box in zip("zyx", self.boxes, strict=True):
+            box.setPrefix(f"{axis} ")
+            box.valueChanged.connect(self._on_value_changed)
+            numbers.addWidget(box, 1)
+        numbers.addWidget(self.set_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(
+            hint("Spacing unknown: sizes are in voxels. If you know it, enter it in mm (z between slices).")
+        )
+        layout.addLayout(numbers)
+
+    def _on_value_changed(self) -> None:
+        self.set_button.setEnabled(all(box.value() > 0 for box in self.boxes))
+
+
+def _millimetres() -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(0.0, 50.0)
+    box.setDecimals(2)
+    box.setSingleStep(0.1)
+    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    return box

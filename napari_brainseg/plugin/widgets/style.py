@@ -1,0 +1,77 @@
+"""How the workbench looks: one style sheet from napari's theme, and small makers of the texts that panels share."""
+
+from __future__ import annotations
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QLabel, QWidget
+
+PANEL_WIDTH = 340
+ERROR_COLOUR = "#ff6b68"
+GOOD_COLOUR = "#4cc38a"
+
+
+def sheet(theme_id: str) -> str:
+    """Return the style sheet of the workbench for a napari theme."""
+    theme = get_theme(theme_id)
+    red, green, blue = theme.text.as_rgb_tuple()
+    grey = f"rgba({red}, {green}, {blue}, 165)"
+    line = f"rgba({red}, {green}, {blue}, 40)"
+    wash = f"rgba({red}, {green}, {blue}, 14)"
+    accent = theme.current.as_hex()
+    return f"""
+    QLabel {{ background: transparent; }}
+    QLabel#hint {{ color: {grey}; }}
+    QLabel#fact {{ color: {grey}; }}
+    QLabel#error {{ color: {ERROR_COLOUR}; }}
+    QLabel#good {{ color: {GOOD_COLOUR}; }}
+    QLabel#strong {{ font-weight: 600; }}
+    QFrame#fold {{ border: none; border-top: 1px solid {line}; background: transparent; }}
+    QToolButton#foldHeader {{
+        border: none; background: transparent; font-weight: 600; font-size: 13px; padding: 3px 0;
+    }}
+    QFrame#drop {{ border: 1px dashed {line}; border-radius: 6px; background: {wash}; }}
+    QFrame#drop[over="true"] {{ border: 1px solid {accent}; }}
+    QFrame#notice {{ border: 1px solid {line}; border-radius: 6px; background: {wash}; }}
+    QPushButton {{ padding: 4px 10px; min-height: 18px; }}
+    QPushButton#primary {{ background: {accent}; color: white; font-weight: 600; }}
+    QPushButton#primary:disabled {{ background: {wash}; color: {grey}; }}
+    QPushButton#link, QToolButton#link {{
+        background: transparent; border: none; padding: 0 2px; min-height: 0; color: {grey}; text-decoration: underline;
+    }}
+    """
+
+
+def hint(text: str = "", parent: QWidget | None = None) -> QLabel:
+    """Return a grey line that says what to do next or what was assumed; it wraps."""
+    return _label(text, "hint", parent)
+
+
+def error_line(parent: QWidget | None = None) -> QLabel:
+    """Return a red line, hidden while it has no text."""
+    label = _label("", "error", parent)
+    label.hide()
+    return label
+
+
+def say(label: QLabel, text: str) -> None:
+    """Show `text` in a label, or hide the label when there is none."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def notice(parent: QWidget | None = None) -> QFrame:
+    """Return an empty box for a question that is not modal."""
+    frame = QFrame(parent)
+    frame.setObjectName("notice")
+    return frame
+
+
+def _label(text: str, name: str, parent: QWidget | None) -> QLabel:
+    label = QLabel(text, parent)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    # A path in a sentence has no place to break; without this it would widen the whole panel.
+    label.setMinimumWidth(10)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label

@@ -1,0 +1,245 @@
+"""`Workbench`: the dock widget; it owns the panels and what works behind them, and alone knows them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import napari.viewer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from napari_brainseg.cases.case import Case
+from napari_brainseg.plugin.widgets.canvas import focus_canvas
+from napari_brainseg.plugin.widgets.case_control import CaseControl
+from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
+from napari_brainseg.plugin.widgets.case_panel import CasePanel
+from napari_brainseg.plugin.widgets.display import Display
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+from napari_brainseg.plugin.widgets.export_control import ExportControl
+from napari_brainseg.plugin.widgets.export_panel import ExportPanel
+from napari_brainseg.plugin.widgets.fold import Fold
+from napari_brainseg.plugin.widgets.mouse import Mouse
+from napari_brainseg.plugin.widgets.project_control import Kept, ProjectControl
+from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
+from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to_slice
+from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel
+from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
+from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
+from napari_brainseg.plugin.widgets.window_level import WindowLevel
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
+
+# torch is loaded when the window has settled; a person needs longer than this to open a case.
+IDLE_MS = 1500
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Workbench(QWidget):
+    """Open a case, segment, correct, learn and export, in one column."""
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.setObjectName("brainsegWorkbench")
+        self._docked = self._closed = False
+        self.bridge = EditingBridge(viewer, self)
+        self.layers = CaseLayers(viewer, self)
+        self.working = WorkingLabels(self.layers, self.bridge, viewer, self)
+        self.display = Display(viewer, self)
+        self.window_level = WindowLevel(viewer, self)
+        self.mouse = Mouse(viewer, self.window_level, self)
+        self._make_panels()
+        self._lay_out()
+        self._connect()
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.setInterval(IDLE_MS)
+        self._idle.timeout.connect(self.segment_control.segmenting.ask_for_devices)
+        self.project_control.open()
+        self.layers.take_what_is_there()
+
+    @property
+    def case(self) -> Case | None:
+        """The open case, or None."""
+        return self.layers.case
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Open files and folders as cases."""
+        self.case_control.open_paths(paths)
+
+    def sizeHint(self) -> QSize:
+        """Ask for the panel's width and any height."""
+        return QSize(PANEL_WIDTH, 800)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Load the heavy packages once the window is idle."""
+        super().showEvent(event)
+        self._idle.start()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Close down when the dock lets go of the workbench."""
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked:
+                self.close_down()
+        return bool(super().event(event))
+
+    def close_down(self) -> None:
+        """Save what is unsaved, disconnect everything and put back what was changed; harmless when repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        self._idle.stop()
+        self.viewer.events.theme.disconnect(self._on_theme)
+        self._save_if_dirty()
+        controls: tuple[_Closable, ...] = (self.segment_control, self.case_control, self.export_control)
+        for part in (*controls, self.project_control, self.bridge, self.layers, self.mouse):
+            part.close()
+        self.display.close()
+
+    def press(self, name: str) -> None:
+        """Do what the button of this name does, or say why it cannot be pressed now; menus call this."""
+        fold, button, why = {
+            "Segment": ("Segment", self.segment_panel.task.start_button, self.segment_panel.next_step),
+            "Export": ("Export", self.export_panel.labels_button, self.export_panel.next_step),
+            "CSV": ("Export", self.export_panel.csv_button, self.export_panel.next_step),
+        }[name]
+        self.folds[fold].set_open(True)
+        if button.isEnabled():
+            button.click()
+        else:
+            self._say(why.text())
+
+    def _make_panels(self) -> None:
+        self.case_panel, self.segment_panel, self.export_panel = CasePanel(), SegmentPanel(), ExportPanel()
+        self.patterns_row = PatternsRow()
+        self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
+        self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
+        self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
+        self.project_control = ProjectControl(self.case_panel.project_row, self)
+        self.folds = {
+            "Case": Fold("Case", self.case_panel),
+            "Segment": Fold("Segment", self.segment_panel),
+            "Export": Fold("Export", self.export_panel),
+        }
+
+    def _lay_out(self) -> None:
+        column = QWidget()
+        stack = QVBoxLayout(column)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.setSpacing(0)
+        for fold in self.folds.values():
+            stack.addWidget(fold)
+        stack.insertWidget(1, self.patterns_row)
+        stack.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(column)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(area, 1)
+        layout.addLayout(self._footer())
+        self.setMinimumWidth(PANEL_WIDTH)
+        self._on_theme()
+
+    def _footer(self) -> QVBoxLayout:
+        line = QLabel("For research use, not for diagnosis")
+        line.setObjectName("hint")
+        line.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        keys, types = _link("Keys"), _link("File types of napari")
+        keys.clicked.connect(lambda: ShortcutsDialog(self).show())
+        types.clicked.connect(self.patterns_row.show_in_use)
+        links = QHBoxLayout()
+        links.addStretch(1)
+        links.addWidget(keys)
+        links.addWidget(types)
+        links.addStretch(1)
+        footer = QVBoxLayout()
+        footer.setContentsMargins(10, 4, 10, 6)
+        footer.setSpacing(2)
+        footer.addLayout(links)
+        footer.addWidget(line)
+        return footer
+
+    def _connect(self) -> None:
+        self.viewer.events.theme.connect(self._on_theme)
+        self.case_control.leaving.connect(self._on_leaving)
+        self.case_control.opened.connect(self._on_opened)
+        self.case_control.changed.connect(self._on_changed)
+        self.project_control.project_changed.connect(self._on_project_changed)
+        self.project_control.kept_found.connect(self._on_kept_found)
+        self.project_control.said.connect(self._say)
+        self.bridge.working_changed.connect(self._on_working_changed)
+
+    def _on_leaving(self) -> None:
+        """Keep what was done on the case that another one replaces."""
+        self._save_if_dirty()
+        self.bridge.detach()
+
+    def _on_opened(self, case: Case) -> None:
+        self.folds["Case"].set_summary(case.id)
+        self.viewer.reset_view()
+        self._go_to_start(case)
+        self.display.show_case(case)
+        self.segment_control.show_case(case)
+        self.export_control.show_case(case)
+        self.project_control.look_for(case)
+        focus_canvas(self.viewer)
+
+    def _on_changed(self, case: Case) -> None:
+        self.working.respace(case)
+        self.display.show_case(case)
+        self.segment_control.show_case(case)
+        self.export_control.show_case(case)
+
+    def _on_kept_found(self, case: Case, kept: Kept) -> None:
+        """Go on from the labels that the project holds of the case that was just opened."""
+        if case is not self.case or kept.labels is None or kept.scheme is None or self.bridge.layer is not None:
+            return
+        new = NewLabels(kept.labels, kept.scheme, "labels of the project", kept.model)
+        self.working.put(new, in_place=False)
+        self._say(f"Your labels of {case.id} were in the project: {kept.version}.")
+
+    def _on_project_changed(self, project: Any) -> None:
+        self.segment_control.model_folders = () if project is None else (project.models,)
+        self.segment_control.refresh_models()
+        folder = self.project_control.project
+        if folder is not None and self.export_panel.place.folder is None:
+            self.export_panel.place.show_folder(folder.folder / "exports")
+
+    def _on_working_changed(self, layer: Any) -> None:
+        self.export_control.show_working(layer)
+        self.segment_control.refresh_starts()
+
+    def _save_if_dirty(self) -> None:
+        case, labels, scheme = self.case, self.bridge.labels, self.bridge.scheme
+        if self.bridge.dirty and case is not None and labels is not None and scheme is not None:
+            revision = self.bridge.revision
+            if self.project_control.save(case, labels, scheme, ""):
+                self.bridge.mark_saved(revision)
+
+    def _go_to_start(self, case: Case) -> None:
+        """Show the slice with most tumour, else the middle one."""
+        largest = None if case.labels is None else largest_slice(case.labels.volume.data)
+        go_to_slice(self.viewer, case, case.geometry.shape[0] // 2 if largest is None else largest)
+
+    def _on_theme(self, event: Any = None) -> None:
+        self.setStyleSheet(sheet(self.viewer.theme))
+
+    def _say(self, sentence: str) -> None:
+        self.viewer.status = sentence
+
+
+def _link(text: str) -> QToolButton:
+    button = QToolButton()
+    button.setObjectName("link")
+    button.setText(text)
+    return button

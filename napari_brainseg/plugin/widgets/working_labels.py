@@ -1,0 +1,204 @@
+"""`WorkingLabels`: which labels layer is the working one, how labels get into it, and what one can start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QObject
+
+from napari_brainseg.base.errors import LabelError
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
+from napari_brainseg.plugin.layers import METADATA_KEY, LayerIdentity, Role, identity_of, labels_layer
+from napari_brainseg.plugin.widgets.case_layers import CaseLayers
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+
+
+@dataclass(frozen=True)
+class StartFrom:
+    """One thing that work can start from: `reference`, `layer`, `file` or `empty`."""
+
+    kind: str
+    layer: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class NewLabels:
+    """Labels on their way into the working layer.
+
+    Attributes:
+        labels: uint8 (Z, Y, X), program values of `scheme`.
+        scheme: What they mean.
+        source: What made them, in words that fit after "undid": `model run lgg 1.0`.
+        model: The model's name and version, or empty.
+        name: Name of the layer, where a new one is made.
+        slice: Only this slice along Z is meant; None for all.
+    """
+
+    labels: LabelArray
+    scheme: LabelScheme
+    source: str
+    model: str = ""
+    name: str = "segmentation"
+    slice: int | None = None
+
+
+class WorkingLabels(QObject):
+    """Exactly one labels layer of a case is the working one; the bridge is attached to it."""
+
+    def __init__(self, layers: CaseLayers, bridge: EditingBridge, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers, self._bridge, self._viewer = layers, bridge, viewer
+
+    def put(self, new: NewLabels, *, in_place: bool) -> Any:
+        """Put labels into the working layer as one undo step or, not `in_place`, into a new working layer.
+
+        Raises:
+            LabelError: The working layer's scheme cannot hold a class of the new labels.
+        """
+        case = self._layers.case
+        if case is None:
+            return None
+        scheme = self._bridge.scheme
+        if not in_place or scheme is None or self._bridge.layer is None:
+            return self._begin(case, new)
+        labels = new.scheme.convert(new.labels, scheme)
+        before = self._bridge.labels
+        if new.slice is not None and before is not None:
+            labels, one = before.copy(), labels[new.slice]
+            labels[new.slice] = one
+        self._bridge.apply(labels, new.source)
+        self._stamp(self._bridge.layer, model=new.model, made=datetime.now(UTC).isoformat(timespec="seconds"))
+        return self._bridge.layer
+
+    def work_on(self, layer: Any) -> None:
+        """Make another labels layer of the open case the working one."""
+        case, identity = self._layers.case, identity_of(layer)
+        if case is None or identity is None or identity.scheme_id is None or layer is self._bridge.layer:
+            return
+        self._set_aside()
+        self._stamp(layer, role=Role.WORKING)
+        self._bridge.attach(layer, scheme_by_id(identity.scheme_id), case.geometry.spacing)
+        self._viewer.layers.selection.active = layer
+
+    def respace(self, case: Case) -> None:
+        """Tell the bridge of a spacing that was entered."""
+        layer, scheme = self._bridge.layer, self._bridge.scheme
+        if layer is not None and scheme is not None and self._bridge.spacing != case.geometry.spacing:
+            self._bridge.attach(layer, scheme, case.geometry.spacing)
+
+    def options(self) -> list[tuple[str, StartFrom]]:
+        """Return what work can start from, in words, the likeliest first."""
+        case = self._layers.case
+        if case is None:
+            return []
+        found = [] if case.labels is None else [("the case's labels", StartFrom("reference"))]
+        found += [(f"layer {layer.name}", StartFrom("layer", layer)) for layer in self._candidates(case)]
+        return [*found, ("empty labels", StartFrom("empty")), ("a file …", StartFrom("file"))]
+
+    def start_from(self, option: StartFrom, *, in_place: bool) -> None:
+        """Begin with the labels of `option`, which is not a file.
+
+        Raises:
+            LabelError: A layer holds values that the case's scheme does not have.
+        """
+        case = self._layers.case
+        if case is None:
+            return
+        identity = None if option.layer is None else identity_of(option.layer)
+        if identity is not None and identity.role is Role.LABELS:
+            self.work_on(option.layer)
+            return
+        self.put(self._labels_of(case, option), in_place=in_place)
+
+    def _labels_of(self, case: Case, option: StartFrom) -> NewLabels:
+        if option.kind == "reference" and case.labels is not None:
+            labels = np.array(case.labels.volume.data, np.uint8)
+            return NewLabels(labels, case.labels.scheme, "start from the case's labels")
+        if option.kind == "layer":
+            values = as_program_values(np.asarray(option.layer.data), case.scheme)
+            return NewLabels(values, case.scheme, f"start from {option.layer.name}")
+        return NewLabels(np.zeros(case.geometry.shape, np.uint8), case.scheme, "start from empty labels")
+
+    def _begin(self, case: Case, new: NewLabels) -> Any:
+        labels = np.array(new.labels, np.uint8)
+        if new.slice is not None:
+            labels[: new.slice] = 0
+            labels[new.slice + 1 :] = 0
+        self._set_aside()
+        name = free_name(new.name, [layer.name for layer in self._viewer.layers])
+        identity = LayerIdentity(case.id, Role.WORKING, new.name, scheme_id=new.scheme.id, model=new.model)
+        tuple_ = labels_layer(labels, new.scheme, case.geometry.spacing, identity, name=name)
+        layer = self._layers.add([tuple_])[0]
+        self._bridge.attach(layer, new.scheme, case.geometry.spacing)
+        for other in self._layers.ours(Role.REFERENCE):
+            other.visible = False
+        self._viewer.layers.selection.active = layer
+        return layer
+
+    def _set_aside(self) -> None:
+        former = self._bridge.layer
+        self._bridge.detach()
+        if former is not None and former in self._viewer.layers:
+            self._stamp(former, role=Role.LABELS)
+            former.visible = False
+
+    def _candidates(self, case: Case) -> list[Any]:
+        return [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels) and layer is not self._bridge.layer and _can_start(layer, case)
+        ]
+
+    def _stamp(self, layer: Any, **facts: Any) -> None:
+        identity = identity_of(layer)
+        if identity is not None:
+            layer.metadata = {**layer.metadata, METADATA_KEY: replace(identity, **facts)}
+
+
+def as_program_values(data: np.ndarray[Any, Any], scheme: LabelScheme) -> LabelArray:
+    """Return the values of a foreign labels layer as program values: its numbers may be those on disk or ours.
+
+    Raises:
+        LabelError: They are neither.
+    """
+    present = set(np.unique(data).tolist())
+    if present <= set(scheme.disk_values):
+        return scheme.from_disk(data)
+    if present <= set(range(len(scheme.classes) + 1)):
+        return data.astype(np.uint8)
+    values = ", ".join(str(v) for v in sorted(present))
+    allowed = ", ".join(str(v) for v in scheme.disk_values)
+    raise LabelError(f"This layer holds the values {values}, but {scheme.title} has {allowed}. Choose another layer.")
+
+
+def free_name(name: str, taken: list[str]) -> str:
+    """Return `name`, with a number where it is taken."""
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{name} {number}", number + 1
+    return free
+
+
+def keeping(confirmed: Callable[[LabelArray, LabelScheme], LabelArray], new: NewLabels) -> NewLabels:
+    """Return new labels in which what a person has confirmed stays as it was."""
+    return replace(new, labels=confirmed(new.labels, new.scheme))
+
+
+def _can_start(layer: Any, case: Case) -> bool:
+    identity = identity_of(layer)
+    if identity is not None:
+        return identity.case_id == case.id and identity.role is Role.LABELS
+    scale = case.geometry.spacing or (1.0, 1.0, 1.0)
+    on_grid = tuple(layer.data.shape) == case.geometry.shape and bool(np.allclose(layer.scale, scale, atol=1e-3))
+    return (
+        on_grid
+        and not np.any(layer.translate)
+        and layer.rotate.shape == (3, 3)
+        and np.allclose(layer.rotate, np.eye(3))
+    )
