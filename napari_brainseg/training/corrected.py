@@ -1,0 +1,89 @@
+"""Corrected cases as a network sees them: images, labels where they are confirmed, and the pieces to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_brainseg.annotation.corrections import Correction, Mask
+from napari_brainseg.base.errors import InputError
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.inference.windows import Window, plan_windows
+from napari_brainseg.model_store.preprocessing import prepare
+from napari_brainseg.model_store.store import ModelRecord
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedCase:
+    """A case, prepared and cropped as its model wants it.
+
+    Attributes:
+        id: The case.
+        images: float32 (C, z, y, x).
+        labels: uint8 (z, y, x) in the model's scheme; 0 wherever nothing is confirmed.
+        confirmed: bool (z, y, x).
+    """
+
+    id: str
+    images: NDArray[np.float32]
+    labels: LabelArray
+    confirmed: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One slice (for a 2-D model) or window of a case that holds confirmed voxels."""
+
+    case: CorrectedCase
+    window: Window
+
+
+def prepare_corrected(case: Case, correction: Correction, record: ModelRecord) -> CorrectedCase:
+    """Prepare a corrected case for a model; labels of voxels that nobody confirmed are dropped here, unread.
+
+    Raises:
+        InputError: The case lacks every channel of the model, or the correction has another shape than the case.
+        LabelError: The model's scheme cannot hold a confirmed class.
+    """
+    if correction.labels.shape != case.geometry.shape:
+        raise InputError(
+            f"The correction of {case.id} has the shape {correction.labels.shape}, the case {case.geometry.shape}. "
+            "The case has changed since; put its old files back."
+        )
+    images, box = prepare(case, record.channels, record.preprocessing)
+    confirmed = correction.confirmed[box]
+    labels = np.where(confirmed, correction.labels[box], np.uint8(0)).astype(np.uint8)
+    return CorrectedCase(case.id, images, correction.scheme.convert(labels, record.scheme), confirmed)
+
+
+def pieces_of(case: CorrectedCase, record: ModelRecord) -> list[Piece]:
+    """Return the slices, or for a 3-D model the overlapping windows, that hold confirmed voxels and any image."""
+    depth, height, width = case.confirmed.shape
+    if record.spatial_dims == 2:
+        windows: list[Window] = [(slice(z, z + 1), slice(0, height), slice(0, width)) for z in range(depth)]
+    else:
+        windows = plan_windows(case.confirmed.shape, record.window or case.confirmed.shape)
+    return [Piece(case, w) for w in windows if case.confirmed[w].any() and case.images[(slice(None), *w)].any()]
+
+
+def batch_of(pieces: Sequence[Piece], record: ModelRecord) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (N, C, *spatial), labels and confirmed mask (N, *spatial), zero-padded at the far ends."""
+    size = [max(p.window[a].stop - p.window[a].start for p in pieces) for a in range(3)]
+    if record.spatial_dims == 3 and record.window is not None:
+        size = list(record.window)
+    parts = []
+    for piece in pieces:
+        case, window = piece.case, piece.window
+        pads = [(0, extent - (s.stop - s.start)) for extent, s in zip(size, window, strict=True)]
+        images = np.pad(case.images[(slice(None), *window)], [(0, 0), *pads])
+        parts.append((images, np.pad(case.labels[window], pads), np.pad(case.confirmed[window], pads)))
+    images, labels, confirmed = (torch.from_numpy(np.stack(group)) for group in zip(*parts, strict=True))
+    if record.spatial_dims == 2:
+        return images[:, :, 0], labels[:, 0], confirmed[:, 0]
+    return images, labels, confirmed

@@ -1,0 +1,128 @@
+"""Fine-tune from a project: read what is confirmed there, teach the model, keep the new one as a folder of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_brainseg.annotation.corrections import Correction
+from napari_brainseg.annotation.project import Project
+from napari_brainseg.base.errors import OutputError, TrainingError
+from napari_brainseg.base.paths import shipped_models, why_not_writable
+from napari_brainseg.base.progress import CancelToken, Progress
+from napari_brainseg.cases.case import Case
+from napari_brainseg.model_store.model import load_model, save_model
+from napari_brainseg.model_store.store import ModelRecord, model_places
+from napari_brainseg.training.finetune_settings import FinetuneSettings
+from napari_brainseg.training.finetuning import FinetuneResult, finetune
+
+
+@dataclass(frozen=True, eq=False)
+class TaughtModel:
+    """A fine-tuned model that lies in a folder, and how it came about."""
+
+    record: ModelRecord
+    result: FinetuneResult
+
+
+def finetune_project(
+    project: Project,
+    record: ModelRecord,
+    settings: FinetuneSettings | None = None,
+    *,
+    open_case: tuple[Case, Correction] | None = None,
+    folder: Path | None = None,
+    token: CancelToken | None = None,
+) -> Generator[Progress, None, TaughtModel]:
+    """Teach a model from every confirmed slice of a project that it was made for, and save it; nothing else changes.
+
+    Args:
+        project: Whose corrections are learnt from.
+        record: The model to start from.
+        settings: Steps, rate, layers …
+        open_case: The open case with what is confirmed there now, taken in the place of what the project holds of it.
+        folder: The new model's folder; by default a free name such as `lgg-2` in the project's models.
+        token: Cancelling it stops the run; nothing is kept.
+
+    Raises:
+        TrainingError: Nothing is confirmed for this model.
+        InputError: A case has moved or changed, or a file of the project is damaged.
+        OutputError: The folder exists or cannot be written; found before the work.
+    """
+    yield Progress(0, 0, "reading the corrected cases")
+    _check_place(project.models / free_name(record, (project.models,)) if folder is None else folder)
+    fits = open_case is not None and set(record.channels) <= set(open_case[0].expected)
+    pairs = [open_case] if open_case is not None and fits and not open_case[1].is_empty else []
+    for pair in project.corrections(record.channels, without=None if open_case is None else open_case[0]):
+        pairs.append(pair)
+        yield Progress(0, 0, f"reading the corrected cases, {len(pairs)} so far")
+    if not pairs:
+        raise TrainingError(
+            f"{project.folder} holds no confirmed slices with the channels {', '.join(record.channels)} that "
+            f"{record.name} needs. Confirm slices of such a case first, or choose another model."
+        )
+    result = yield from finetune(pairs, load_model(record), settings, token=token)
+    if token is not None:
+        token.raise_if_cancelled()
+    # Asked again: another window may have saved one meanwhile.
+    target = project.models / free_name(record, (project.models,)) if folder is None else folder
+    return TaughtModel(save_model(result.model, target, card(result, target.name)), result)
+
+
+def free_name(record: ModelRecord, places: Iterable[Path]) -> str:
+    """Return the next name of a model's line that no place holds: `lgg-2` after `lgg`, `lgg-3` after `lgg-2`."""
+    line = record.name if record.parent is None else re.sub(r"-\d+$", "", record.name)
+    every = model_places(places)
+    number = 2
+    while any((place / f"{line}-{number}").exists() for place in every):
+        number += 1
+    return f"{line}-{number}"
+
+
+def card(result: FinetuneResult, model_name: str) -> str:
+    """Return the model card, Markdown."""
+    record = result.model.record
+    facts = record.training
+    rows = "\n".join(f"| {name} | {result.before[name]:.3f} | {after:.3f} |" for name, after in result.after.items())
+    cases = "\n".join(f"- {one['case']}: {', '.join(one['slices']) or 'a mask'}" for one in facts["data"])
+    settings = facts["settings"]
+    layers = "all weights" if settings["layers"] == "all" else "the decoder's weights alone"
+    return f"""# {model_name}
+
+{record.title}
+
+Fine-tuned from **{facts["parent"]["name"]}** (version {facts["parent"]["version"]}) on slices that a person confirmed;
+made on {facts["date"]}. For research use, not for diagnosis.
+
+## Learnt from
+
+{cases}
+
+{settings["steps"]} steps of AdamW at a rate of {settings["rate"]:g}, {layers}, seed {settings["seed"]}.
+
+## Scores
+
+Dice over the confirmed voxels, mean of the cases:
+
+| region | before | after |
+|---|---|---|
+{rows}
+
+## Limits
+
+These are the very voxels that it learnt from, so the scores say how well it took them up, not how it does elsewhere.
+It may do worse on other cases than {facts["parent"]["name"]} does.
+"""
+
+
+def _check_place(folder: Path) -> None:
+    """Raise `OutputError` where the new model's folder could not be made, before minutes are spent on it."""
+    if folder.exists():
+        raise OutputError(f"{folder} exists. Choose another name for the model.")
+    if shipped_models() in folder.absolute().parents:
+        raise OutputError(f"{folder} lies among the models that came with the program. Choose another folder.")
+    reason = why_not_writable(folder.parent)
+    if reason is not None:
+        raise OutputError(reason)

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
+from napari_brainseg.annotation.project import Project
+from napari_brainseg.base.errors import Cancelled, InputError, OutputError, TrainingError
+from napari_brainseg.base.progress import CancelToken, run_to_end
+from napari_brainseg.cases.phantom import make_lgg_phantom
+from napari_brainseg.cases.reading import read_case
+from napari_brainseg.cases.sample_files import write_slice_files
+from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
+from napari_brainseg.model_store.store import ModelRecord, list_models
+from napari_brainseg.training.finetune_settings import FinetuneSettings
+from napari_brainseg.training.project_finetuning import finetune_project, free_name
+
+QUICK = FinetuneSettings(steps=2, batch=2, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINSEG_HOME", str(tmp_path / "home"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return make_lgg_phantom(seed=3, slices=4)
+
+
+@pytest.fixture
+def case(tmp_path, phantom):
+    folder = tmp_path / "data" / phantom.id
+    write_slice_files(phantom, folder)
+    return read_case(folder)
+
+
+@pytest.fixture
+def record(tmp_path):
+    torch.manual_seed(0)
+    record = ModelRecord(
+        "tiny", "1", "A tiny model.", {"name": "unext", "options": {"widths": [4, 4, 8, 8, 8]}},
+        ("pre", "flair", "post"), "lgg", ("WT",),
+    )  # fmt: skip
+    return save_model(Model(record, new_network(record).eval()), tmp_path / "home" / "models" / "tiny", "# tiny\n")
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.open_or_create(tmp_path / "project")
+
+
+def correction_of(case, *indices):
+    slices = tuple(ConfirmedSlice(0, index) for index in indices)
+    labels = np.asarray(case.labels.volume.data, np.uint8)
+    return Correction(case.id, labels, mask_of(slices, labels.shape), case.scheme, slices, model="tiny 1")
+
+
+def test_the_new_model_is_a_folder_of_the_project(project, case, record):
+    project.save_correction(case, correction_of(case, 1, 2))
+    shipped = record.weights_path.read_bytes()
+
+    taught = run_to_end(finetune_project(project, record, QUICK))
+
+    assert taught.record.folder == project.models / "tiny-2"
+    assert taught.record.parent == "tiny"
+    assert [r.name for r in list_models([project.models])][:1] == ["tiny-2"]
+    facts = load_model(taught.record).record
+    assert facts.scores["confirmed"]["after"] == taught.result.after
+    assert facts.training["data"][0]["slices"] == ["axial slice 2", "axial slice 3"]
+    assert "Fine-tuned from **tiny**" in facts.card
+    assert f"| WT | {taught.result.before['WT']:.3f} | {taught.result.after['WT']:.3f} |" in facts.card
+    assert record.weights_path.read_bytes() == shipped
+
+
+def test_the_next_model_of_the_line_counts_on(project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    second = run_to_end(finetune_project(project, record, QUICK)).record
+
+    third = run_to_end(finetune_project(project, second, QUICK)).record
+
+    assert (third.name, third.parent) == ("tiny-3", "tiny-2")
+    assert free_name(record, [project.models]) == "tiny-4"
+
+
+def test_what_is_open_wins_over_what_the_project_holds(project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+
+    taught = run_to_end(finetune_project(project, record, QUICK, open_case=(case, correction_of(case, 1, 2, 3))))
+
+    assert (taught.result.slices, taught.result.cases) == (3, 1)
+
+
+def test_nothing_for_this_model_is_said(project, record):
+    with pytest.raises(
+        TrainingError, match="holds no confirmed slices with the channels pre, flair, post that tiny needs"
+    ):
+        run_to_end(finetune_project(project, record, QUICK))
+
+
+def test_a_moved_case_is_named(tmp_path, project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    (tmp_path / "data").rename(tmp_path / "moved")
+
+    with pytest.raises(InputError, match=f"The files of {case.id} are no longer in"):
+        run_to_end(finetune_project(project, record, QUICK))
+    assert not project.models.exists() or not list(project.models.iterdir())
+
+
+def test_cancel_keeps_no_folder(project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    token = CancelToken()
+
+    def stop_at_the_last_step(report):
+        if report.done == report.total > 0:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        run_to_end(finetune_project(project, record, QUICK, token=token), stop_at_the_last_step)
+    assert list(project.models.iterdir()) == []
+
+
+def test_a_folder_that_exists_or_ships_is_refused_before_the_work(tmp_path, project, case, record, monkeypatch):
+    project.save_correction(case, correction_of(case, 1))
+    with pytest.raises(OutputError, match="exists"):
+        run_to_end(finetune_project(project, record, QUICK, folder=record.folder))
+
+    monkeypatch.setattr("napari_brainseg.training.project_finetuning.shipped_models", lambda: tmp_path / "shipped")
+    with pytest.raises(OutputError, match="came with the program"):
+        run_to_end(finetune_project(project, record, QUICK, folder=tmp_path / "shipped" / "mine"))
+    assert not (tmp_path / "shipped").exists()
