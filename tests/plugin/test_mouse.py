@@ -257,6 +257,7 @@ def test_the_click_that_activates_the_window_paints_nothing(
 ) -> None:
     layer = _working(viewer, "paint")
     monkeypatch.setattr(mouse_module, "ACTIVATING_SECONDS", 60.0)
+    # As Qt passes it on from the window to what is inside.
     QApplication.sendEvent(main_window(viewer), QEvent(QEvent.Type.WindowActivate))
     start = canvas.rect().center()
     _drag(canvas, LEFT, start, start + QPoint(20, 0))

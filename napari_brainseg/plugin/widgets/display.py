@@ -27,6 +27,7 @@ class Display(QObject):
         self._viewer = viewer
         self._view = OrientedView(viewer, self)
         self._channels: tuple[str, ...] = ()
+        self._closed = False
         self._smooth = True
         self._outlined = False
         self._hidden: list[Any] = []
@@ -137,7 +138,10 @@ class Display(QObject):
             self._show_scale_bar()
 
     def close(self) -> None:
-        """Disconnect, and put back whatever was changed."""
+        """Disconnect, and put back whatever was changed; harmless when repeated."""
+        if self._closed:
+            return
+        self._closed = True
         self.overlay_on()
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._view.close()

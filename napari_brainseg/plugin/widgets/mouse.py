@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 
-from napari_brainseg.plugin.widgets.canvas import canvas_widget, main_window
+from napari_brainseg.plugin.widgets.canvas import canvas_widget
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
 
 # Gesture and what it does, for the list of shortcuts.
@@ -39,13 +39,13 @@ class Mouse(QObject):
         self._viewer = viewer
         self._window_level = window_level
         self._canvas = canvas_widget(viewer)
+        self._closed = False
         self._napari_wheel = False
         self._scrolled = 0.0
         self._button: Any = None
         self._from = QPointF()
         self._activated_at = float("-inf")
         self._canvas.installEventFilter(self)
-        main_window(viewer).installEventFilter(self)
 
     @property
     def napari_wheel(self) -> bool:
@@ -58,17 +58,16 @@ class Mouse(QObject):
 
     def close(self) -> None:
         """Leave the canvas to napari."""
-        self._canvas.removeEventFilter(self)
-        main_window(self._viewer).removeEventFilter(self)
+        self._closed = True
+        # Which also takes it off the canvas, where that still exists.
+        self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Return whether the event was ours and napari must not see it."""
-        if event is None:
+        if event is None or self._closed:
             return False
-        if watched is not self._canvas:
-            if event.type() == QEvent.Type.WindowActivate:
-                self._activated_at = time.monotonic()
-            return False
+        if event.type() == QEvent.Type.WindowActivate:
+            self._activated_at = time.monotonic()
         if isinstance(event, QWheelEvent):
             return self._wheel(event)
         if not isinstance(event, QMouseEvent):

@@ -29,6 +29,7 @@ class OrientedView(QObject):
         self._camera = viewer.scene.camera
         self._known: bool | None = None
         self._neurological = False
+        self._closed = False
         self._users_orientation = self._camera.orientation
         self._shown_order: tuple[int, ...] = tuple(viewer.dims.order)
         self._overlays = {edge: TextOverlay(position=place, font_size=14) for edge, place in _EDGES.items()}
@@ -64,7 +65,10 @@ class OrientedView(QObject):
         self._turn()
 
     def close(self) -> None:
-        """Take the letters away and give the user's own orientation back."""
+        """Take the letters away and give the user's own orientation back; harmless when repeated."""
+        if self._closed:
+            return
+        self._closed = True
         self.show(None)
         self._viewer.dims.events.order.disconnect(self._on_order)
         self._viewer.dims.events.ndisplay.disconnect(self._turn)

@@ -68,7 +68,9 @@ class Shortcuts(QObject):
                     self._unbound[name] = layer.bind_key(name, _on_layer(partial(self._press, key)), overwrite=True)
 
     def close(self) -> None:
-        """Let go of every key."""
+        """Let go of every key; harmless when repeated."""
+        if not self._shortcuts:
+            return
         self._release()
         self.set_working_layer(None)
         self._application.focusChanged.disconnect(self._on_focus)

@@ -22,6 +22,7 @@ class ShortcutsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Keys and mouse")
         self.setModal(False)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         # It must not take the keys that it lists.
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         inside = QWidget()
