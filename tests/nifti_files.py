@@ -1,4 +1,4 @@
-"""NIfTI files for tests, written with nibabel: asymmetric pictures in any orientation, naming style and state of damage."""
+"""NIfTI files for tests, written with nibabel: asymmetric pictures in any orientation."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_brainseg.base.errors import InputError
@@ -49,28 +49,29 @@ def find_cases(path: os.PathLike[str] | str | Sequence[os.PathLike[str] | str]) 
     paths = [Path(path)] if isinstance(path, (str, os.PathLike)) else [Path(p) for p in path]
     if not paths:
         raise InputError("No file was given. Choose a case folder or its files.")
-    files: list[Path] = []
-    cases: list[CaseFiles] = []
-    for given in paths:
-        try:
-            if given.is_dir():
-                cases += _in_folder(given, _DEPTH)
-            elif given.stat():
-                files.append(_known(given))
-        except OSError as error:
-            raise InputError(
-                f"{given} cannot be read ({error.strerror or error}). Check the path and its permissions."
-            ) from error
-    by_folder: dict[Path, list[Path]] = {}
-    for file in files:
-        by_folder.setdefault(file.parent, []).append(file)
-    for folder, group in by_folder.items():
-        cases += _cases_of(group, folder, listed=True)
-    if len(by_folder) > 1:
-        cases = _merge_split(cases)
+    try:
+        cases = _found(paths)
+    except OSError as error:
+        place = error.filename or paths[0]
+        raise InputError(
+            f"{place} cannot be read ({error.strerror or error}). Check the path and its permissions."
+        ) from error
     if not cases:
         raise InputError(f"{paths[0]} holds no NIfTI image and no tif slice. Choose a case folder or its files.")
     return sorted(cases, key=lambda case: _natural(case.id))
+
+
+def _found(paths: Sequence[Path]) -> list[CaseFiles]:
+    by_folder: dict[Path, list[Path]] = {}
+    cases: list[CaseFiles] = []
+    for given in paths:
+        if given.is_dir():
+            cases += _in_folder(given, _DEPTH)
+        elif given.stat():
+            by_folder.setdefault(given.parent, []).append(_known(given))
+    for folder, group in by_folder.items():
+        cases += _cases_of(group, folder, listed=True)
+    return _merge_split(cases) if len(by_folder) > 1 else cases
 
 
 def _known(file: Path) -> Path:
@@ -118,13 +119,11 @@ def _merge_split(cases: list[CaseFiles]) -> list[CaseFiles]:
         if other is None or other.naming is not case.naming or set(other.channels) & set(case.channels):
             merged[case.id if other is None else f"{case.folder}/{case.id}"] = case
             continue
-        merged[case.id] = CaseFiles(
-            case.id,
-            case.naming,
-            {**other.channels, **case.channels},
-            other.labels + case.labels,
-            other.undecided + case.undecided,
-            other.folder,
+        merged[case.id] = replace(
+            other,
+            channels={**other.channels, **case.channels},
+            labels=other.labels + case.labels,
+            undecided=other.undecided + case.undecided,
         )
     return list(merged.values())
 
@@ -132,7 +131,9 @@ def _merge_split(cases: list[CaseFiles]) -> list[CaseFiles]:
 def _cases_of(files: Sequence[Path], folder: Path, *, listed: bool = False) -> list[CaseFiles]:
     tifs = [file for file in files if is_tif_name(file)]
     niftis = [file for file in files if not is_tif_name(file)]
-    return _tif_cases(tifs, folder, listed=listed) + _nifti_cases(niftis, folder)
+    return _tif_cases(tifs, folder, listed=listed) + _named_by_folder(
+        _nifti_cases(niftis, folder), folder, listed=listed
+    )
 
 
 def _tif_cases(files: Sequence[Path], folder: Path, *, listed: bool) -> list[CaseFiles]:
@@ -155,6 +156,17 @@ def _tif_cases(files: Sequence[Path], folder: Path, *, listed: bool) -> list[Cas
     return cases
 
 
+def _named_by_folder(cases: list[CaseFiles], folder: Path, *, listed: bool) -> list[CaseFiles]:
+    """Name a case of plain names after its folder where it is the only one there, listed or not."""
+    if len(cases) != 1 or cases[0].naming is not Naming.PLAIN:
+        return cases
+    if listed:
+        beside = [entry for entry in folder.iterdir() if is_nifti_name(entry)]
+        if len(_nifti_cases(beside, folder)) != 1:
+            return cases
+    return [replace(cases[0], id=folder.resolve().name or cases[0].id)]
+
+
 def _nifti_cases(files: Sequence[Path], folder: Path) -> list[CaseFiles]:
     groups: dict[str, dict[Path, FileRole]] = {}
     for file in files:
@@ -168,9 +180,21 @@ def _nifti_cases(files: Sequence[Path], folder: Path) -> list[CaseFiles]:
     elif len(with_channels) == 1:  # whatever else lies in the folder can only belong to this case
         key = next(iter(with_channels))
         groups = {key: {file: role for roles in groups.values() for file, role in roles.items()}}
+    elif not with_channels:
+        groups = _unknown_together(groups)
     cases = [case for key, roles in groups.items() if (case := _nifti_case(key, roles, folder)) is not None]
-    with_images = [case for case in cases if case.channels or case.undecided]
-    return with_images or cases
+    # Where some names tell a channel, a stray file beside them is no case.
+    return [c for c in cases if c.channels] or [c for c in cases if c.undecided] or cases
+
+
+def _unknown_together(groups: Mapping[str, dict[Path, FileRole]]) -> dict[str, dict[Path, FileRole]]:
+    """Put 3-D images whose names tell nothing into one case, whose channels a person can name; 4-D files stay apart."""
+    joined: dict[str, dict[Path, FileRole]] = {}
+    unknown = [key for key, roles in groups.items() if any(role.kind is Kind.UNKNOWN for role in roles.values())]
+    for key, roles in groups.items():
+        alone = len(unknown) < 2 or key not in unknown or any(_volumes(file) > 1 for file in roles)
+        joined.setdefault(key if alone else "", {}).update(roles)
+    return joined
 
 
 def _has_channel(roles: Mapping[Path, FileRole]) -> bool:

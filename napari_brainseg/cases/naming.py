@@ -76,7 +76,7 @@ _OTHER = re.compile(
 
 
 def _ending(words: str, behind: str = "") -> re.Pattern[str]:
-    return re.compile(rf"(?:(?P<case>.*?){_S}+)?(?:{words}){behind}", re.IGNORECASE)
+    return re.compile(rf"(?:(?P<case>.*?){_S}+)??(?:{words}){behind}", re.IGNORECASE)
 
 
 _BEHIND = rf"(?:{_S}+(?:{_HARMLESS}))+"

@@ -37,12 +37,14 @@ def resampled(volume: Volume, grid: Geometry, *, labels: bool = False) -> Volume
             "two files does not say where it lies. Choose another file."
         )
     to_source = np.linalg.inv(source) @ target
+    # "grid-constant" fades to 0 beyond the border; "constant" would drop a border voxel that rounding put just outside.
     data = affine_transform(
         volume.data,
         to_source[:3, :3],
         to_source[:3, 3],
         output_shape=grid.shape,
         order=0 if labels else 1,
+        mode="grid-constant",
         prefilter=False,
     )
     data.flags.writeable = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,19 @@ from numpy.typing import NDArray
 from napari_brainseg.base.errors import InputError, OutputError
 from napari_brainseg.base.paths import written_aside
 
+# What tifffile and its decoders raise on damaged files.
+_DAMAGE = (
+    tifffile.TiffFileError,
+    struct.error,
+    ValueError,
+    RuntimeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    EOFError,
+    ZeroDivisionError,
+    MemoryError,
+)
 _SLICE = re.compile(r"(?P<patient>.+)_(?P<number>\d+)")
 _MASK = re.compile(r"(?P<slice>.+)_mask", re.IGNORECASE)
 
@@ -111,13 +125,15 @@ def _read_all(paths: Sequence[Path]) -> list[NDArray[np.generic]]:
 def _read(path: Path) -> NDArray[np.generic]:
     try:
         array = np.asarray(tifffile.imread(path))
-    except (tifffile.TiffFileError, ValueError, RuntimeError, IndexError, KeyError, TypeError, EOFError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is not a usable tif file: it is damaged or something else. Copy it again.") from error
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror or error}). Check the path and its permissions."
         ) from error
-    if array.size == 0 or array.dtype.kind not in "iufb":
+    if array.size == 0:
+        raise InputError(f"{path} is not a usable tif file: it holds no pixel. Copy it again.")
+    if array.dtype.kind not in "iufb":
         raise InputError(f"{path} holds no grey values. Choose another file.")
     return array.astype(np.uint8) if array.dtype.kind == "b" else array
 
