@@ -1,0 +1,192 @@
+import threading
+
+import numpy as np
+import pytest
+from case_files import CASE_SHAPE, TUMOUR_SLICE
+
+import napari_brainseg.inference.engine
+from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.labels import BRATS2017, LGG
+from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.plugin.layers import Role, identity_of
+from napari_brainseg.plugin.widgets.segment_control import go_to_slice, shown_slice
+
+
+def _labels(value=2):
+    labels = np.zeros(CASE_SHAPE, np.uint8)
+    labels[TUMOUR_SLICE, 10:20, 10:20] = value
+    labels[3, 12:15, 12:15] = 1
+    return labels
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """Put a run in the engine's place whose answer is given; the test can hold it and see what it was asked."""
+
+    class Engine:
+        labels, scheme, error = _labels(), BRATS2017, None
+        hold, inside, asked = threading.Event(), threading.Event(), []
+        maps = None
+
+        def segment(self, case, model, settings, token):
+            self.asked.append(settings)
+            yield Progress(1, 4, "slices 1 of 4")
+            self.inside.set()
+            assert self.hold.wait(10)
+            if self.error is not None:
+                raise self.error
+            yield Progress(4, 4, "slices 4 of 4")
+            facts = {"model": "tiny 1"}
+            if settings.probabilities:
+                facts |= {"probabilities": np.full((1, *CASE_SHAPE), 0.5, np.float16), "probability_names": ("WT",)}
+            return Segmentation.for_case(case, self.labels.copy(), self.scheme, **facts)
+
+    stand_in = Engine()
+    stand_in.hold.set()
+    monkeypatch.setattr(napari_brainseg.inference.engine, "segment", stand_in.segment)
+    yield stand_in
+    stand_in.hold.set()
+
+
+@pytest.fixture
+def ready(tiny_model, opened):
+    return opened
+
+
+def _run(workbench, qtbot):
+    workbench.segment_panel.task.start_button.click()
+    assert workbench.segment_panel.task.running
+    qtbot.waitUntil(lambda: not workbench.segment_panel.task.running, timeout=20_000)
+
+
+def test_a_run_makes_the_working_layer_with_its_model(ready, engine, qtbot):
+    _run(ready, qtbot)
+
+    layer = ready.bridge.layer
+    np.testing.assert_array_equal(layer.data, engine.labels)
+    identity = identity_of(layer)
+    assert (identity.role, identity.model, identity.scheme_id) == (Role.WORKING, "tiny 1", "brats2017")
+    assert identity.made
+    assert not ready.segment_panel.task.start_button.isHidden()
+    assert ready.segment_panel.error.isHidden()
+
+
+def test_the_real_engine_runs_the_saved_model(ready, qtbot):
+    _run(ready, qtbot)
+
+    assert ready.segment_panel.error.text() == ""
+    assert ready.bridge.layer.data.shape == CASE_SHAPE
+    assert identity_of(ready.bridge.layer).model == "tiny 1"
+
+
+def test_cancel_frees_the_form_and_leaves_everything_to_the_byte(ready, engine, qtbot):
+    _run(ready, qtbot)
+    layers = list(ready.viewer.layers)
+    before = [layer.data.tobytes() for layer in layers]
+    history = ready.bridge.history.next_undo
+    engine.labels[:] = 3
+    engine.hold.clear()
+    engine.inside.clear()
+
+    ready.segment_panel.task.start_button.click()
+    qtbot.waitUntil(engine.inside.is_set, timeout=10_000)
+    ready.segment_panel.task.cancel_button.click()
+
+    assert not ready.segment_panel.task.running
+    engine.hold.set()
+    qtbot.wait(200)
+    assert list(ready.viewer.layers) == layers
+    assert [layer.data.tobytes() for layer in layers] == before
+    assert ready.bridge.history.next_undo is history
+
+
+def test_an_error_inside_the_model_is_a_sentence_and_the_form_recovers(ready, engine, qtbot):
+    engine.error = RuntimeError("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)")
+    _run(ready, qtbot)
+
+    assert "shapes cannot be multiplied" in ready.segment_panel.error.text()
+    assert not ready.layers.ours(Role.WORKING)
+    assert ready.segment_panel.task.start_button.isEnabled()
+
+    engine.error = None
+    _run(ready, qtbot)
+    assert ready.segment_panel.error.text() == ""
+    assert ready.bridge.layer is not None
+
+
+def test_a_second_run_replaces_as_one_undo_step(ready, engine, qtbot):
+    _run(ready, qtbot)
+    layer = ready.bridge.layer
+    engine.labels = _labels(3)
+    _run(ready, qtbot)
+
+    assert ready.bridge.layer is layer
+    assert layer.data[TUMOUR_SLICE, 12, 12] == 3
+    undone = ready.bridge.undo()
+    assert undone.source == "undo of model run tiny 1"
+    np.testing.assert_array_equal(layer.data, _labels(2))
+
+
+def test_a_second_run_can_become_a_layer_of_its_own(ready, engine, qtbot):
+    _run(ready, qtbot)
+    first = ready.bridge.layer
+    ready.segment_panel.result_box.setCurrentIndex(1)
+    engine.labels = _labels(3)
+    _run(ready, qtbot)
+
+    assert ready.bridge.layer is not first
+    assert identity_of(first).role is Role.LABELS
+    np.testing.assert_array_equal(first.data, _labels(2))
+    assert [identity_of(layer).role for layer in ready.layers.ours(Role.WORKING)] == [Role.WORKING]
+
+
+def test_this_slice_changes_that_slice_alone_from_any_plane(ready, engine, qtbot):
+    _run(ready, qtbot)
+    engine.labels = _labels(3)
+    go_to_slice(ready.viewer, ready.case, 3)
+    ready.viewer.dims.order = (1, 0, 2)
+    ready.segment_panel.slice_button.click()
+    before = ready.bridge.layer.data.copy()
+    engine.labels[3] = 2
+    _run(ready, qtbot)
+
+    assert engine.asked[-1].slices == (3, 4)
+    after = ready.bridge.layer.data
+    np.testing.assert_array_equal(after[3], 2)
+    assert (np.delete(after, 3, axis=0) == np.delete(before, 3, axis=0)).all()
+
+
+def test_labels_of_no_counterpart_are_refused_and_nothing_is_lost(ready, engine, qtbot):
+    _run(ready, qtbot)
+    before = ready.bridge.layer.data.copy()
+    engine.scheme, engine.labels = LGG, (_labels() > 0).astype(np.uint8)
+    _run(ready, qtbot)
+
+    assert "cannot hold" in ready.segment_panel.error.text()
+    np.testing.assert_array_equal(ready.bridge.layer.data, before)
+
+
+def test_probabilities_come_below_the_labels_and_are_replaced_by_the_next(ready, engine, qtbot):
+    ready.segment_panel.probabilities.setChecked(True)
+    _run(ready, qtbot)
+    _run(ready, qtbot)
+
+    maps = ready.layers.ours(Role.PROBABILITY)
+    assert [layer.name for layer in maps] == ["p(WT)"]
+    names = [layer.name for layer in ready.viewer.layers]
+    assert names.index("p(WT)") < names.index("segmentation")
+    assert ready.viewer.layers.selection.active is ready.bridge.layer
+
+
+@pytest.mark.parametrize(("scroll", "expected"), [(False, TUMOUR_SLICE), (True, 1)])
+def test_the_first_run_goes_to_the_tumour_unless_the_user_went_elsewhere(ready, engine, qtbot, scroll, expected):
+    go_to_slice(ready.viewer, ready.case, 0)
+    engine.hold.clear()
+    ready.segment_panel.task.start_button.click()
+    qtbot.waitUntil(engine.inside.is_set, timeout=10_000)
+    if scroll:
+        go_to_slice(ready.viewer, ready.case, 1)
+    engine.hold.set()
+    qtbot.waitUntil(lambda: not ready.segment_panel.task.running, timeout=20_000)
+
+    assert shown_slice(ready.viewer, ready.case) == expected

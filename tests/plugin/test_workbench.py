@@ -1,0 +1,78 @@
+import numpy as np
+from case_files import CASE_ID, TUMOUR_SLICE, write_case
+
+from napari_brainseg.plugin.layers import Role, identity_of
+
+
+def _names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def test_opening_shows_flair_over_the_tumour(opened):
+    viewer = opened.viewer
+
+    assert _names(viewer) == ["t2", "t1ce", "t1", "flair", "reference"]
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["flair", "reference"]
+    assert not any(layer.editable for layer in viewer.layers)
+    assert opened.case.id == CASE_ID
+    assert round(viewer.dims.point[0] / opened.case.geometry.spacing[0]) == TUMOUR_SLICE
+    assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"millimeter"}
+    assert opened.folds["Case"].summary.text() == CASE_ID
+    assert not opened.case_panel.details.isHidden()
+
+
+def test_another_case_takes_the_place_of_the_first(opened, tmp_path, qtbot):
+    other = write_case(tmp_path / "more", "Brats18_Test_2_1", labels=False)
+    stranger = opened.viewer.add_points(np.zeros((1, 3)))
+
+    opened.open_paths([other])
+    qtbot.waitUntil(lambda: opened.case.id == "Brats18_Test_2_1", timeout=20_000)
+
+    assert {identity_of(layer).case_id for layer in opened.layers.ours()} == {"Brats18_Test_2_1"}
+    assert stranger in opened.viewer.layers
+    assert not opened.layers.ours(Role.REFERENCE)
+
+
+def test_a_folder_of_cases_is_listed_and_the_next_is_one_step_away(workbench, tmp_path, qtbot):
+    for number in (1, 2, 10):
+        write_case(tmp_path / "data", f"Brats18_Test_{number}_1", labels=False)
+    workbench.open_paths([tmp_path / "data"])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+    box = workbench.case_panel.case_box
+    assert [box.itemText(n) for n in range(3)] == [
+        f"{n + 1} of 3 · Brats18_Test_{m}_1" for n, m in enumerate((1, 2, 10))
+    ]
+    assert workbench.case.id == "Brats18_Test_1_1"
+
+    workbench.case_control.step(1)
+    qtbot.waitUntil(lambda: workbench.case.id == "Brats18_Test_2_1", timeout=20_000)
+    assert box.currentIndex() == 1
+
+
+def test_starting_from_the_labels_makes_a_working_copy(opened):
+    option = opened.segment_panel.start_box.itemData(0)
+    opened.segment_control.start_from(option)
+
+    layer = opened.bridge.layer
+    assert layer.name == "segmentation"
+    assert layer.editable
+    np.testing.assert_array_equal(layer.data, opened.case.labels.volume.data)
+    layer.data[0, 0, 0] = 1
+    assert opened.case.labels.volume.data[0, 0, 0] == 0
+    assert [layer.visible for layer in opened.layers.ours(Role.REFERENCE)] == [False]
+
+
+def test_closing_leaves_no_connection_behind(make_napari_viewer, own_home):
+    from napari_brainseg.plugin.widgets.workbench import Workbench
+
+    viewer = make_napari_viewer()
+    inserted = len(viewer.layers.events.inserted.callbacks)
+    removed = len(viewer.layers.events.removed.callbacks)
+    workbench = Workbench(viewer)
+    dock = viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
+    viewer.window.remove_dock_widget(dock)
+
+    assert len(viewer.layers.events.inserted.callbacks) == inserted
+    assert len(viewer.layers.events.removed.callbacks) == removed
+    workbench.close_down()
