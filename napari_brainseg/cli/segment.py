@@ -23,6 +23,7 @@ from napari_brainseg.model_store.store import find_model
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="case folder, folder of cases, or files")
     add_opening_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the masks")
     parser.add_argument("--model", help="name or folder of the model (default: the one made for such cases)")
