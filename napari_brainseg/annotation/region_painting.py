@@ -16,14 +16,14 @@ class PaintRule:
 
     Attributes:
         name: Short name of the class or region.
-        colour: 0-1 RGB.
+        value: The class whose colour it has: the class itself, or the region's own class.
         inside: bool (256,), whether a label belongs to the part.
         painted: uint8 (256,), what a label becomes when somebody paints it in this part.
         erased: uint8 (256,), what a label becomes when somebody erases it from this part.
     """
 
     name: str
-    colour: tuple[float, float, float]
+    value: int
     inside: NDArray[np.bool_]
     painted: LabelArray
     erased: LabelArray
@@ -45,7 +45,7 @@ def class_rules(scheme: LabelScheme) -> tuple[PaintRule, ...]:
         inside = np.arange(256) == value
         erased = np.arange(256, dtype=np.uint8)
         erased[value] = 0
-        rules.append(PaintRule(label_class.name, label_class.colour, inside, np.full(256, value, np.uint8), erased))
+        rules.append(PaintRule(label_class.name, value, inside, np.full(256, value, np.uint8), erased))
     return tuple(rules)
 
 
@@ -67,7 +67,7 @@ def region_rules(scheme: LabelScheme) -> tuple[PaintRule, ...]:
         painted[replaced] = own[i]
         erased = np.arange(256, dtype=np.uint8)
         erased[inside] = own[i - 1] if i else 0
-        rules.append(PaintRule(region.name, scheme.class_of(own[i]).colour, inside, painted, erased))
+        rules.append(PaintRule(region.name, own[i], inside, painted, erased))
     return tuple(rules)
 
 
