@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,11 @@ def finetune_project(
         token.raise_if_cancelled()
     # Asked again: another window may have saved one meanwhile.
     target = project.models / free_name(record, (project.models,)) if folder is None else folder
-    return TaughtModel(save_model(result.model, target, card(result, target.name)), result)
+    saved = save_model(result.model, target, card(result, target.name))
+    if token is not None and token.cancelled:  # pressed while it was being written
+        shutil.rmtree(target, ignore_errors=True)
+        token.raise_if_cancelled()
+    return TaughtModel(saved, result)
 
 
 def free_name(record: ModelRecord, places: Iterable[Path]) -> str:

@@ -123,6 +123,21 @@ def test_cancel_keeps_no_folder(project, case, record):
     assert list(project.models.iterdir()) == []
 
 
+def test_cancel_while_the_model_is_written_keeps_no_folder(project, case, record, monkeypatch):
+    project.save_correction(case, correction_of(case, 1))
+    token = CancelToken()
+
+    def save_and_cancel(*arguments):
+        saved = save_model(*arguments)
+        token.cancel()
+        return saved
+
+    monkeypatch.setattr("napari_brainseg.training.project_finetuning.save_model", save_and_cancel)
+    with pytest.raises(Cancelled):
+        run_to_end(finetune_project(project, record, QUICK, token=token))
+    assert list(project.models.iterdir()) == []
+
+
 def test_a_folder_that_exists_or_ships_is_refused_before_the_work(tmp_path, project, case, record, monkeypatch):
     project.save_correction(case, correction_of(case, 1))
     with pytest.raises(OutputError, match="exists"):

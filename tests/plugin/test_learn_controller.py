@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+import torch
+from napari.components import ViewerModel
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+
+from napari_brainseg.annotation.project import Project
+from napari_brainseg.base.errors import OutputError
+from napari_brainseg.cases.labels import LGG
+from napari_brainseg.cases.phantom import make_lgg_phantom
+from napari_brainseg.cases.reading import read_case
+from napari_brainseg.cases.sample_files import write_slice_files
+from napari_brainseg.model_store.model import Model, new_network, save_model
+from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.plugin.widgets.confirmations import Confirmations
+from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
+from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
+
+
+class Bridge(QObject):
+    edited = Signal(object)
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.scheme = layer, LGG
+
+
+class Workplace:
+    """A case of four slices with its truth as working labels, a tiny model, a project and the panel Learn."""
+
+    def __init__(self, folder):
+        self.project = Project.open_or_create(folder / "project")
+        phantom = make_lgg_phantom(seed=3, slices=4)
+        write_slice_files(phantom, folder / "data" / phantom.id)
+        self.case = read_case(folder / "data" / phantom.id)
+        self.record = make_model(folder / "models" / "tiny")
+        self.viewer = ViewerModel()
+        self.viewer.add_layer(Labels(np.array(self.case.labels.volume.data, np.uint8)))
+        self.panel = LearnPanel()
+        self.confirmations = Confirmations(self.viewer, Bridge(self.viewer.layers[0]))
+        sources = LearnSources(lambda: self.project, lambda: self.record, lambda: "cpu")
+        self.controller = LearnController(self.panel, self.confirmations, sources)
+        self.confirmations.begin(self.case, LGG)
+
+    def confirm(self, index):
+        self.viewer.dims.set_point(0, index)
+        assert self.confirmations.confirm_slice()
+
+    def close(self):
+        self.confirmations.close()
+        self.controller.close()
+
+
+def make_model(folder):
+    torch.manual_seed(0)
+    options = {"widths": [4, 4, 8, 8, 8]}
+    record = ModelRecord(
+        "tiny", "1", "", {"name": "unext", "options": options}, ("pre", "flair", "post"), "lgg", ("WT",)
+    )
+    return save_model(Model(record, new_network(record).eval()), folder, "# tiny\n")
+
+
+@pytest.fixture
+def workplace(tmp_path, qtbot, monkeypatch):
+    monkeypatch.setenv("BRAINSEG_HOME", str(tmp_path / "home"))
+    made = Workplace(tmp_path)
+    qtbot.addWidget(made.panel)
+    made.panel.steps.setValue(3)
+    yield made
+    made.close()
+
+
+def test_what_is_confirmed_is_counted_and_in_the_project_at_once(workplace, qtbot):
+    with qtbot.waitSignal(workplace.controller._saver.saved, timeout=20000):
+        workplace.confirm(2)
+
+    assert workplace.panel.state.text() == "1 slice in 1 case confirmed. Teaches a copy of tiny."
+    found = workplace.project.correction(workplace.case)
+    np.testing.assert_array_equal(found.labels[2], workplace.viewer.layers[0].data[2])
+    assert found.confirmed[2].all()
+    assert found.confirmed.sum() == found.confirmed[2].size
+
+
+def test_the_newest_state_is_the_one_that_is_saved(workplace):
+    for index in range(4):
+        workplace.confirm(index)
+    workplace.confirmations.take_back()
+
+    workplace.controller.flush()
+
+    assert [s.index for s in workplace.project.correction(workplace.case).slices] == [0, 1, 2]
+
+
+def test_fine_tune_gives_a_model_and_a_table(workplace, qtbot):
+    workplace.confirm(1)
+    workplace.confirm(2)
+
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=60000) as made:
+        workplace.panel.row.start_button.click()
+        assert workplace.panel.row.running
+
+    assert made.args[0].folder == workplace.project.models / "tiny-2"
+    assert workplace.panel.table_text()[1][0] == "WT"
+    assert len(workplace.panel.curve.losses) == 3
+    qtbot.waitUntil(lambda: not workplace.panel.row.running)
+
+
+def test_cancel_frees_the_panel_and_keeps_nothing(workplace, qtbot):
+    workplace.panel.steps.setValue(2000)
+    workplace.confirm(1)
+    workplace.panel.row.start_button.click()
+    qtbot.waitUntil(lambda: len(workplace.panel.curve.losses) > 1, timeout=60000)
+
+    workplace.panel.row.cancel_button.click()
+
+    assert not workplace.panel.row.running
+    assert workplace.panel.outcome.text() == "Cancelled. Nothing was kept."
+    assert not workplace.controller.running
+    assert list(workplace.project.models.iterdir()) == []
+
+
+def test_an_error_from_inside_the_model_is_shown_and_the_button_comes_back(workplace, qtbot, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    workplace.confirm(1)
+    monkeypatch.setattr("napari_brainseg.training.finetuning.masked_bce_dice", fail)
+    workplace.panel.row.start_button.click()
+
+    qtbot.waitUntil(lambda: workplace.panel.error.text() != "", timeout=60000)
+
+    assert "mat1 and mat2" in workplace.panel.error.text()
+    qtbot.waitUntil(lambda: not workplace.panel.row.running)
+    assert workplace.panel.row.start_button.isEnabled()
+
+
+def test_a_project_that_cannot_be_written_is_said_and_the_work_stays(workplace, qtbot, monkeypatch):
+    def refuse(*_):
+        raise OutputError("The disk is full. Choose another place.")
+
+    monkeypatch.setattr(workplace.project, "save_correction", refuse)
+    with qtbot.waitSignal(workplace.controller.save_failed, timeout=20000) as failed:
+        workplace.confirm(1)
+
+    assert failed.args == ["The disk is full. Choose another place."]
+    assert workplace.panel.error.text() == failed.args[0]
+    assert len(workplace.confirmations.slices) == 1
+
+
+def test_another_project_takes_the_work_over(workplace, tmp_path):
+    workplace.confirm(1)
+    workplace.controller.flush()
+    workplace.project = Project.open_or_create(tmp_path / "another")
+
+    workplace.confirmations.save()
+    workplace.controller.flush()
+
+    assert workplace.project.confirmed().slices == 1
+
+
+def test_slices_of_exams_that_the_model_does_not_take_do_not_count(workplace):
+    workplace.confirm(1)
+    workplace.record = ModelRecord("brats", "1", "", {}, ("flair", "t1", "t1ce", "t2"), "brats2017", ("WT", "TC", "ET"))
+
+    workplace.controller.refresh()
+
+    assert not workplace.panel.row.start_button.isEnabled()
