@@ -1,0 +1,46 @@
+# Every target sets up what it needs: a .venv with pinned packages and, where there is no display, a virtual one.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+SETUP := PYTHON="$(PYTHON)" VENV="$(VENV)" sh .ci/setup
+
+# Linux without a display gets a virtual screen; macOS always has one.
+SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo 'xvfb-run -a -s "-screen 0 1600x1000x24"')
+
+.PHONY: help demo app test check bench samples setup
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     see a brain MRI with its tumour segmented"
+	@echo "make app      open the window with the workbench"
+	@echo "make test     run the tests"
+	@echo "make check    run the linters, the types and the import rules"
+	@echo "make bench    measure"
+	@echo "make samples  write the synthetic sample cases again"
+
+# .ci/setup is quick when nothing changed: it compares pyproject.toml and constraints.txt with what is installed.
+setup:
+	@$(SETUP)
+
+demo: setup
+	@$(SCREEN) $(BIN)/brainseg demo
+
+app: setup
+	@$(SCREEN) $(BIN)/brainseg app
+
+test: setup
+	@$(SCREEN) $(BIN)/python -m pytest
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/npe2 validate --imports napari_brainseg
+
+bench: setup
+	@$(BIN)/python -m benchmarks
+
+samples: setup
+	@$(BIN)/python -m napari_brainseg.cases.sample_files
