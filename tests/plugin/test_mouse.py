@@ -1,4 +1,4 @@
-"""Wheel, middle button and W + drag on the real canvas, with the brush chosen and without."""
+"""Wheel, middle button and clicks on the real canvas, with the brush chosen and without."""
 
 from __future__ import annotations
 
@@ -153,6 +153,27 @@ def test_closing_gives_the_wheel_back(viewer: Any, canvas: QWidget, mouse: Mouse
     assert viewer.dims.current_step[0] == 10
 
 
+def test_the_wheel_does_not_leave_a_shape_half_drawn(viewer: Any, canvas: QWidget) -> None:
+    layer = _working(viewer, "polygon")
+    centre = canvas.rect().center()
+    for offset in (QPoint(-80, -80), QPoint(80, -80), QPoint(0, 80)):
+        QTest.mouseClick(canvas, LEFT, NONE, centre + offset)
+    _wheel(canvas, 1)
+    assert viewer.dims.current_step[0] == 10
+    assert viewer.status == "Finish the polygon first, or press Esc to give it up."
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    _wheel(canvas, 1)
+    assert viewer.dims.current_step[0] == 11
+    layer.mode = "paint"
+    QTest.mouseClick(canvas, RIGHT, NONE, centre)
+    _wheel(canvas, 1)
+    assert viewer.dims.current_step[0] == 11
+    assert viewer.status == "Finish the outline first, or press Esc to give it up."
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    _wheel(canvas, 1)
+    assert viewer.dims.current_step[0] == 12
+
+
 @pytest.mark.parametrize("orientation", [("down", "right"), ("up", "left")])
 def test_a_middle_drag_moves_the_picture_and_paints_nothing(
     viewer: Any, canvas: QWidget, orientation: tuple[str, str]
@@ -189,67 +210,6 @@ def test_the_right_button_still_encircles_and_fills(viewer: Any, canvas: QWidget
         _move(canvas, stop)
     filled = layer.data[10]
     assert filled[SHAPE[1] // 2, SHAPE[2] // 2] == 1, "the inside of the ring is not filled"
-
-
-def test_w_and_drag_changes_window_and_level_and_paints_nothing(
-    viewer: Any, canvas: QWidget, window_level: WindowLevel
-) -> None:
-    layer = _working(viewer, "paint")
-    image = viewer.layers["flair"]
-    window_level.hold(True)
-    start = canvas.rect().center()
-    _drag(canvas, LEFT, start, start + QPoint(75, 0), start + QPoint(150, 0))
-    low, high = image.contrast_limits
-    assert high - low == pytest.approx(80)
-    assert (low + high) / 2 == pytest.approx(40)
-    assert "window 80" in viewer.status
-    assert "level 40" in viewer.status
-    _drag(canvas, LEFT, start, start + QPoint(0, -75))
-    # Up is brighter: the level falls, here by a quarter of the window.
-    assert sum(image.contrast_limits) / 2 == pytest.approx(20)
-    window_level.hold(False)
-    assert not layer.data.any()
-    _drag(canvas, LEFT, start, start + QPoint(5, 0))
-    assert layer.data.any(), "the brush paints again when W is up"
-
-
-def test_w_twice_resets(viewer: Any, window_level: WindowLevel, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = viewer.layers["flair"]
-    window_level.hold(True)
-    window_level.begin()
-    window_level.drag(50, 30)
-    window_level.end()
-    window_level.hold(False)
-    changed = tuple(image.contrast_limits)
-    assert changed != (20, 60)
-    window_level.hold(True)
-    window_level.hold(False)
-    assert tuple(image.contrast_limits) == changed, "once does nothing"
-    window_level.hold(True)
-    assert tuple(image.contrast_limits) == (20, 60)
-    assert "window 40, level 40" in viewer.status
-
-
-def test_two_slow_presses_do_not_reset(viewer: Any, window_level: WindowLevel, monkeypatch: pytest.MonkeyPatch) -> None:
-    window_level.begin()
-    window_level.drag(50, 30)
-    window_level.end()
-    changed = tuple(viewer.layers["flair"].contrast_limits)
-    monkeypatch.setattr("napari_brainseg.plugin.widgets.window_level.TWICE_SECONDS", 0.0)
-    for _ in range(2):
-        window_level.hold(True)
-        window_level.hold(False)
-    assert tuple(viewer.layers["flair"].contrast_limits) == changed
-
-
-def test_window_and_level_without_an_image_say_so(viewer: Any, window_level: WindowLevel) -> None:
-    viewer.layers["flair"].visible = False
-    window_level.hold(True)
-    window_level.begin()
-    window_level.drag(10, 10)
-    window_level.end()
-    window_level.hold(False)
-    assert viewer.status == "No image is shown."
 
 
 def test_the_click_that_activates_the_window_paints_nothing(

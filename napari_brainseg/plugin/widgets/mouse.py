@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 
-from napari_brainseg.plugin.widgets.canvas import canvas_widget
+from napari_brainseg.plugin.widgets.canvas import canvas_widget, unfinished_shape
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
 
 # Gesture and what it does, for the list of shortcuts.
@@ -85,7 +85,12 @@ class Mouse(QObject):
         if self._napari_wheel or self._viewer.dims.ndisplay != 2:
             return False
         if modifiers == Qt.KeyboardModifier.NoModifier and self._viewer.dims.not_displayed:
-            self._scroll(event.angleDelta().y() / _NOTCH)
+            unfinished = unfinished_shape(self._viewer.layers.selection.active)
+            if unfinished is None:
+                self._scroll(event.angleDelta().y() / _NOTCH)
+            else:
+                # napari would fill it on the slice of its first point, which is then no longer the one shown.
+                self._viewer.status = f"Finish the {unfinished} first, or press Esc to give it up."
             return True
         if modifiers == Qt.KeyboardModifier.ControlModifier:
             self._zoom(event.position(), _ZOOM_PER_NOTCH ** (event.angleDelta().y() / _NOTCH))
