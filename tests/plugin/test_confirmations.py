@@ -4,7 +4,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction
+from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
 from napari_brainseg.annotation.edits import Edit
 from napari_brainseg.cases.case import BRATS_CHANNELS, Case, Naming
 from napari_brainseg.cases.labels import BRATS2017, BRATS2023, LGG
@@ -17,6 +17,7 @@ SHAPE = (6, 8, 10)
 
 class Bridge(QObject):
     edited = Signal(object)
+    leaving = Signal()
 
     def __init__(self, layer, scheme):
         super().__init__()
@@ -155,6 +156,42 @@ def test_a_model_run_changes_no_truth(confirmations, viewer, bridge):
     assert (np.delete(kept, 3, axis=0) == 1).all()
 
 
+def test_starting_from_other_labels_makes_no_truth(confirmations, viewer, bridge):
+    viewer.dims.set_point(0, 6.0)
+    confirmations.confirm_slice()
+
+    bridge.paint(np.s_[3, 1, 1], 2, source="start from the case's labels")
+
+    assert confirmations.correction().labels[3, 1, 1] == 0
+    assert confirmations.changed_along(0) == frozenset()
+
+
+def test_a_layer_let_go_is_saved_as_it_was(confirmations, viewer, bridge, corrections):
+    confirmations.confirm_slice()
+    bridge.paint(np.s_[:, 1, 1], 1)
+
+    bridge.leaving.emit()
+    bridge.layer = None
+    confirmations.end()
+
+    assert len(corrections) == 2
+    assert (corrections[-1].labels[:, 1, 1] == 1).all()
+
+
+def test_restoring_keeps_what_was_confirmed_meanwhile(confirmations, viewer, bridge, corrections):
+    viewer.dims.set_point(0, 6.0)
+    bridge.paint(np.s_[3], 1)
+    confirmations.confirm_slice()
+    mask = mask_of([ConfirmedSlice(0, 3), ConfirmedSlice(0, 4)], SHAPE)
+
+    confirmations.restore(Correction("a", np.full(SHAPE, 2, np.uint8), mask, BRATS2017,
+                                     (ConfirmedSlice(0, 3), ConfirmedSlice(0, 4))))  # fmt: skip
+
+    assert (corrections[-1].labels[3] == 1).all()
+    assert (corrections[-1].labels[4] == 2).all()
+    assert len(confirmations.slices) == 2
+
+
 def test_an_undone_run_counts_as_no_change_by_a_person(confirmations, bridge):
     bridge.paint(np.s_[:], 1, source="model run lgg 1")
     bridge.paint(np.s_[:], 0, source="undo of model run lgg 1")
@@ -206,7 +243,8 @@ def test_begins_again_with_what_the_project_holds(confirmations, case):
     mask[2] = True
     stored = Correction("a", np.full(SHAPE, 2, np.uint8), mask, BRATS2017, (ConfirmedSlice(0, 2),), model="brats 1")
 
-    confirmations.begin(case, BRATS2017, stored)
+    confirmations.begin(case, BRATS2017)
+    confirmations.restore(stored)
 
     assert confirmations.slices == (ConfirmedSlice(0, 2),)
     kept = confirmations.keep_confirmed(np.zeros(SHAPE, np.uint8), BRATS2017)
@@ -229,7 +267,8 @@ def test_another_scheme_maps_by_meaning_or_is_refused(confirmations, viewer, bri
     said = []
     confirmations.said.connect(said.append)
     lgg = np.zeros(SHAPE, np.uint8)
-    confirmations.begin(case, LGG, Correction("a", lgg + 1, lgg == 0, LGG, (ConfirmedSlice(0, 0),)))
+    confirmations.begin(case, LGG)
+    confirmations.restore(Correction("a", lgg + 1, lgg == 0, LGG, (ConfirmedSlice(0, 0),)))
     bridge.scheme = BRATS2017
     assert not confirmations.confirm_slice()
     assert "BraTS 2017 cannot hold FLAIR abnormality" in said[-1]

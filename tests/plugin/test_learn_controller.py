@@ -20,6 +20,7 @@ from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
 
 class Bridge(QObject):
     edited = Signal(object)
+    leaving = Signal()
 
     def __init__(self, layer):
         super().__init__()

@@ -16,8 +16,8 @@ from napari_brainseg.cases.labels import LabelArray, LabelScheme
 
 # A stroke on a confirmed slice is saved once the hand rests this long.
 _REST_MS = 1000
-# How the source of a model's edit begins: it makes no truth and counts as no change by a person.
-MODEL_RUN = "model run"
+# How the sources of a program's edits begin: they make no truth and count as no changes by a person.
+PROGRAM = ("model run", "start from")
 
 
 class WorkingLabels(Protocol):
@@ -26,6 +26,7 @@ class WorkingLabels(Protocol):
     layer: Any
     scheme: LabelScheme | None
     edited: Any
+    leaving: Any
 
 
 class Confirmations(QObject):
@@ -63,6 +64,7 @@ class Confirmations(QObject):
         self._predicted: LabelArray | None = None
         self._model = ""
         bridge.edited.connect(self._on_edited)
+        bridge.leaving.connect(self._save_what_rests)
         self._dims_events: tuple[Any, ...] = (
             viewer.dims.events.point,
             viewer.dims.events.order,
@@ -72,8 +74,8 @@ class Confirmations(QObject):
         for event in self._dims_events:
             event.connect(self._tell_shown)
 
-    def begin(self, case: Case, scheme: LabelScheme, correction: Correction | None = None) -> None:
-        """Start with a case: nothing confirmed, or what its project holds (`keep_confirmed` puts that into labels)."""
+    def begin(self, case: Case, scheme: LabelScheme) -> None:
+        """Start with a case of which nothing is confirmed."""
         self._forget()
         self._case, self._scheme = case, scheme
         shape = case.geometry.shape
@@ -82,12 +84,29 @@ class Confirmations(QObject):
         self._changed = tuple(np.zeros(n, bool) for n in shape)
         seen = np.asarray(case.channels[case.grid_channel].data) != 0
         self._content = tuple(seen.any(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3))
-        if correction is not None:
-            self._truth = correction.labels.copy()
-            self._mask = correction.confirmed.copy()
-            self._slices = set(correction.slices)
+        self.changed.emit()
+
+    def restore(self, correction: Correction) -> None:
+        """Take over what a project holds of the case; slices that were confirmed meanwhile stay as they are.
+
+        The working labels are not touched; `keep_confirmed` puts what is confirmed into labels.
+
+        Raises:
+            LabelError: The present scheme cannot hold a class that was confirmed.
+        """
+        if self._truth is None or self._mask is None or correction.is_empty:
+            return
+        if not self._slices:
             self._scheme = correction.scheme
+        older = correction.confirmed & ~self._mask
+        labels = np.where(older, correction.labels, np.uint8(0)).astype(np.uint8)
+        self._truth = np.where(older, correction.scheme.convert(labels, self._current_scheme), self._truth)
+        newer, self._mask = bool(self._slices), self._mask | older
+        self._slices |= set(correction.slices)
+        if self._predicted is None and correction.scheme == self._scheme:
             self._predicted, self._model = correction.predicted, correction.model
+        if newer:
+            self._make_correction()
         self.changed.emit()
 
     def end(self) -> None:
@@ -97,10 +116,10 @@ class Confirmations(QObject):
 
     def close(self) -> None:
         """Save what rests and disconnect from the viewer; harmless when repeated."""
-        if self._timer.isActive():
-            self._make_correction()
+        self._save_what_rests()
         if self._dims_events:
             self._bridge.edited.disconnect(self._on_edited)
+            self._bridge.leaving.disconnect(self._save_what_rests)
         for event in self._dims_events:
             event.disconnect(self._tell_shown)
         self._dims_events = ()
@@ -253,11 +272,20 @@ class Confirmations(QObject):
         if self._slices:
             self._make_correction()
 
-    def _forget(self) -> None:
+    def _save_what_rests(self) -> None:
         if self._timer.isActive():
             self._make_correction()
+
+    def _forget(self) -> None:
+        self._save_what_rests()
         self._case = self._truth = self._mask = self._predicted = None
         self._changed, self._content, self._slices, self._model = (), (), set(), ""
+
+    @property
+    def _current_scheme(self) -> LabelScheme:
+        if self._scheme is None:
+            raise LabelError("No case is open.")
+        return self._scheme
 
     def _take_scheme(self, scheme: LabelScheme) -> None:
         if scheme != self._scheme and self._truth is not None:
@@ -283,11 +311,11 @@ class Confirmations(QObject):
     def _on_edited(self, edit: Edit) -> None:
         if self._mask is None or self._truth is None:
             return
-        if MODEL_RUN not in edit.source:
+        if not any(words in edit.source for words in PROGRAM):
             for axis, touched in enumerate(self._changed):
                 touched[edit.positions(axis)] = True
         # Undoing or redoing a run is a person's act again: what is confirmed stays what the screen shows.
-        by_person = not edit.source.startswith(MODEL_RUN)
+        by_person = not edit.source.startswith(PROGRAM)
         confirmed = self._mask.reshape(-1)[edit.indices]
         if by_person and confirmed.any() and self._bridge.scheme == self._scheme:
             self._truth.reshape(-1)[edit.indices[confirmed]] = edit.after[confirmed]
