@@ -82,7 +82,7 @@ def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | N
     naming = case.naming if case.naming is Naming.LGG else labels_naming(stem_of(files[0]), case.id, case.naming)
     reading = read_as(volume.data, naming, case.id, scheme, str(files[0]))
     reading.labels.flags.writeable = False
-    path = files[0].parent if is_tif_name(files[0]) else files[0]
+    path = files[0] if len(files) == 1 else files[0].parent
     labels = Labels(
         Volume(reading.labels, volume.geometry), reading.scheme, reading.candidates, path, assumed=reading.assumed
     )

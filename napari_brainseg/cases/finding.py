@@ -216,6 +216,7 @@ def _nifti_case(key: str, roles: Mapping[Path, FileRole], folder: Path) -> CaseF
     labels.sort(key=lambda file: (roles[file].case != key, roles[file].rank, file.name))
     unknown = [file for file, role in roles.items() if role.kind is Kind.UNKNOWN]
     styles = {role.naming for file, role in roles.items() if (file,) in channels.values()}
+    styles = styles or {roles[file].naming for file in labels}
     naming = styles.pop() if len(styles) == 1 else Naming.PLAIN
     if not channels and len(unknown) == 1 and (count := _volumes(unknown[0])) > 1:
         naming = Naming.DECATHLON

@@ -62,3 +62,9 @@ class Segmentation:
             reference_paths=(*case.label_paths, *dict.fromkeys(p for paths in case.paths.values() for p in paths)),
             **facts,  # type: ignore[arg-type]
         )
+
+    @classmethod
+    def empty(cls, case: Case) -> Segmentation:
+        """Return where labels of `case` are written and how, with labels that are 0 and take no memory."""
+        nothing: LabelArray = np.broadcast_to(np.uint8(0), case.geometry.shape)
+        return cls.for_case(case, nothing, case.scheme)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_brainseg.base.errors import InputError, OutputError
 from napari_brainseg.base.paths import written_aside
+from napari_brainseg.cases.volume import Geometry, Volume
 
 # What tifffile and its decoders raise on damaged files.
 _DAMAGE = (
@@ -98,6 +99,18 @@ def read_masks(paths: Sequence[Path | None], shape: tuple[int, int, int]) -> NDA
             )
         result[index] = plane
     return result
+
+
+def read_mask_stack(paths: Sequence[Path]) -> Volume:
+    """Read masks that were given without their slices, in numeric order, as a volume of as many slices.
+
+    Raises:
+        InputError: A mask cannot be read, or two of them differ in shape.
+    """
+    ordered = sorted(paths, key=lambda path: patient_and_number(slice_of_mask(path.stem) or path.stem)[1] or 0)
+    rows, columns = _read(ordered[0]).shape[:2]
+    shape = (len(ordered), rows, columns)
+    return Volume(read_masks(ordered, shape), Geometry(shape))
 
 
 def write_slice(plane: NDArray[np.generic], path: Path, *, overwrite: bool = False) -> None:

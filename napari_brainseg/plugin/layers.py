@@ -19,6 +19,7 @@ from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.cases.volume import Spacing
 
 METADATA_KEY = "brainseg"
+TARGET_KEY = "brainseg-target"  # an empty `Segmentation`: the grid, names and values that File > Save writes
 LABELS_OPACITY = 0.4
 # Magenta: no scheme uses it, so a value of no class cannot be taken for one.
 FOREIGN_COLOUR = (1.0, 0.0, 1.0, 1.0)
@@ -77,7 +78,8 @@ def case_layers(case: Case, *, reference: bool = True) -> list[LayerData]:
         source = case.label_paths or (() if labels.path is None else (labels.path,))
         identity = LayerIdentity(case.id, Role.REFERENCE, "reference", scheme_id=labels.scheme.id, source=source)
         data = np.asarray(labels.volume.data, np.uint8)
-        layers.append(labels_layer(data, labels.scheme, case.geometry.spacing, identity))
+        target = Segmentation.empty(case)
+        layers.append(labels_layer(data, labels.scheme, case.geometry.spacing, identity, target=target))
     return layers
 
 
@@ -88,14 +90,18 @@ def labels_layer(
     identity: LayerIdentity,
     *,
     name: str | None = None,
+    target: Segmentation | None = None,
 ) -> LayerData:
-    """Return a labels layer in the scheme's colours, (Z, Y, X) program values, whose hover text names the class."""
+    """Return a labels layer in the scheme's colours, (Z, Y, X) program values, whose hover text names the class.
+
+    A `target`, from `Segmentation.empty`, lets napari's own saving write the layer on the grid of its source.
+    """
     attributes = {
         "name": name or identity.name,
         "colormap": label_colours(scheme),
         "features": hover_table(scheme),
         "opacity": LABELS_OPACITY,
-        "metadata": {METADATA_KEY: identity},
+        "metadata": {METADATA_KEY: identity} if target is None else {METADATA_KEY: identity, TARGET_KEY: target},
         **space(spacing),
     }
     return labels, attributes, "labels"

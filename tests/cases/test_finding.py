@@ -67,6 +67,7 @@ def test_one_file_is_one_channel(tmp_path: Path) -> None:
     assert (names(case), case.labels) == ({"t1ce": "c_t1ce.nii.gz"}, ())
     (case,) = find_cases(str(folder / "c_seg.nii.gz"))
     assert (names(case), case.labels) == ({}, (folder / "c_seg.nii.gz",))
+    assert (case.id, case.naming) == ("c", Naming.BRATS_2017)
 
 
 def test_a_folder_of_cases_in_natural_order(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
+from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.plugin.layers import METADATA_KEY, LayerIdentity, Role, identity_of, labels_layer
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
@@ -133,7 +134,8 @@ class WorkingLabels(QObject):
         self._set_aside()
         name = free_name(new.name, [layer.name for layer in self._viewer.layers])
         identity = LayerIdentity(case.id, Role.WORKING, new.name, scheme_id=new.scheme.id, model=new.model)
-        tuple_ = labels_layer(labels, new.scheme, case.geometry.spacing, identity, name=name)
+        target = Segmentation.empty(case)
+        tuple_ = labels_layer(labels, new.scheme, case.geometry.spacing, identity, name=name, target=target)
         layer = self._layers.add([tuple_])[0]
         self._bridge.attach(layer, new.scheme, case.geometry.spacing)
         for other in self._layers.ours(Role.REFERENCE):
