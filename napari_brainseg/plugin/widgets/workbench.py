@@ -11,24 +11,30 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from napari_brainseg.cases.case import Case
-from napari_brainseg.plugin.widgets.canvas import focus_canvas
+from napari_brainseg.plugin.widgets.canvas import focus_canvas, main_window
 from napari_brainseg.plugin.widgets.case_control import CaseControl
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
 from napari_brainseg.plugin.widgets.case_panel import CasePanel
+from napari_brainseg.plugin.widgets.closing import Closing
 from napari_brainseg.plugin.widgets.display import Display
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.export_control import ExportControl
 from napari_brainseg.plugin.widgets.export_panel import ExportPanel
 from napari_brainseg.plugin.widgets.fold import Fold
+from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.mouse import Mouse
 from napari_brainseg.plugin.widgets.project_control import Kept, ProjectControl
 from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
+from napari_brainseg.plugin.widgets.recovery_control import RecoveryControl
+from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
+from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
 from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to_slice
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel
+from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
 from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
-from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels
 
 # torch is loaded when the window has settled; a person needs longer than this to open a case.
 IDLE_MS = 1500
@@ -45,7 +51,7 @@ class Workbench(QWidget):
         super().__init__(parent)
         self.viewer = viewer
         self.setObjectName("brainsegWorkbench")
-        self._docked = self._closed = False
+        self._docked = self._closed = self._start_when_attached = False
         self.bridge = EditingBridge(viewer, self)
         self.layers = CaseLayers(viewer, self)
         self.working = WorkingLabels(self.layers, self.bridge, viewer, self)
@@ -55,6 +61,10 @@ class Workbench(QWidget):
         self._make_panels()
         self._lay_out()
         self._connect()
+        self.shortcuts = Shortcuts(viewer, main_window(viewer), self._actions())
+        self.closing = Closing(main_window(viewer), self._unsaved, parent=self)
+        self.closing.save_requested.connect(self._save_if_dirty)
+        self.closing.closing.connect(self.close_down)
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
         self._idle.setInterval(IDLE_MS)
@@ -96,7 +106,11 @@ class Workbench(QWidget):
         self._closed = True
         self._idle.stop()
         self.viewer.events.theme.disconnect(self._on_theme)
-        self._save_if_dirty()
+        self.closing.close()
+        self.shortcuts.close()
+        # The window would keep its child, and with it everything that the keys call.
+        self.shortcuts.setParent(None)
+        self.recovery.close()
         controls: tuple[_Closable, ...] = (self.segment_control, self.case_control, self.export_control)
         for part in (*controls, self.project_control, self.bridge, self.layers, self.mouse):
             part.close()
@@ -117,11 +131,13 @@ class Workbench(QWidget):
 
     def _make_panels(self) -> None:
         self.case_panel, self.segment_panel, self.export_panel = CasePanel(), SegmentPanel(), ExportPanel()
-        self.patterns_row = PatternsRow()
+        self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
         self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
+        self.recovery = RecoveryKeeper(self.viewer, self.bridge, parent=self)
+        self.recovery_control = RecoveryControl(self.recovery_offer, self.recovery, self.working, self.bridge, self)
         self.folds = {
             "Case": Fold("Case", self.case_panel),
             "Segment": Fold("Segment", self.segment_panel),
@@ -135,7 +151,8 @@ class Workbench(QWidget):
         stack.setSpacing(0)
         for fold in self.folds.values():
             stack.addWidget(fold)
-        stack.insertWidget(1, self.patterns_row)
+        stack.insertWidget(0, self.recovery_offer)
+        stack.insertWidget(2, self.patterns_row)
         stack.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
@@ -178,6 +195,28 @@ class Workbench(QWidget):
         self.project_control.kept_found.connect(self._on_kept_found)
         self.project_control.said.connect(self._say)
         self.bridge.working_changed.connect(self._on_working_changed)
+        self.recovery_control.open_requested.connect(self.open_paths)
+        self.recovery_control.said.connect(self._say)
+        self.case_control.opening.failed.connect(lambda _: self.recovery_control.give_up())
+        self.segment_control.attach_requested.connect(self._on_start_from_file)
+
+    def _actions(self) -> ShortcutActions:
+        """What the keys do; the table of keys is `KEYS`."""
+        return ShortcutActions(
+            select_class=self._select_class,
+            draw_polygon=lambda: self._set_mode("polygon"),
+            undo=self.bridge.undo,
+            redo=self.bridge.redo,
+            confirm=lambda: None,
+            take_back=lambda: None,
+            hold_overlay=self.display.hold_overlay,
+            toggle_outline=self.display.outline_toggle,
+            toggle_smooth=self.display.smooth_toggle,
+            show_channel=self.display.show_channel,
+            hold_window_level=self.window_level.hold,
+            next_case=lambda: self.case_control.step(1),
+            previous_case=lambda: self.case_control.step(-1),
+        )
 
     def _on_leaving(self) -> None:
         """Keep what was done on the case that another one replaces."""
@@ -191,11 +230,16 @@ class Workbench(QWidget):
         self.display.show_case(case)
         self.segment_control.show_case(case)
         self.export_control.show_case(case)
-        self.project_control.look_for(case)
+        if not self.recovery_control.restoring:
+            self.project_control.look_for(case)
+        self.recovery_control.show_case(case)
         focus_canvas(self.viewer)
 
     def _on_changed(self, case: Case) -> None:
         self.working.respace(case)
+        if self._start_when_attached and case.labels is not None:
+            self.segment_control.start_from(StartFrom("reference"))
+        self._start_when_attached = False
         self.display.show_case(case)
         self.segment_control.show_case(case)
         self.export_control.show_case(case)
@@ -215,9 +259,31 @@ class Workbench(QWidget):
         if folder is not None and self.export_panel.place.folder is None:
             self.export_panel.place.show_folder(folder.folder / "exports")
 
+    def _on_start_from_file(self, path: Path) -> None:
+        """Attach the file, then begin with its labels."""
+        self._start_when_attached = True
+        self.case_control.attach(path)
+
     def _on_working_changed(self, layer: Any) -> None:
+        self.shortcuts.set_working_layer(layer)
         self.export_control.show_working(layer)
         self.segment_control.refresh_starts()
+
+    def _select_class(self, value: int) -> None:
+        layer, scheme = self.bridge.layer, self.bridge.scheme
+        if layer is None or scheme is None or value > len(scheme.classes):
+            return
+        if value:
+            layer.selected_label = value
+        self._set_mode("paint" if value else "erase")
+
+    def _set_mode(self, mode: str) -> None:
+        if self.bridge.layer is not None:
+            self.bridge.layer.mode = mode
+
+    def _unsaved(self) -> str:
+        """Name the unsaved work, or return an empty text."""
+        return f"The labels of {self.case.id} are" if self.bridge.dirty and self.case is not None else ""
 
     def _save_if_dirty(self) -> None:
         case, labels, scheme = self.case, self.bridge.labels, self.bridge.scheme

@@ -1,0 +1,80 @@
+"""`Closing`: asks about unsaved work when the person closes the window, and about nothing otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QMessageBox, QWidget
+
+
+class Answer(Enum):
+    """What the person wants to happen to unsaved work."""
+
+    SAVE = "Save"
+    LEAVE = "Close without saving"
+    STAY = "Stay"
+
+
+class Closing(QObject):
+    """Watches the main window's close. A viewer that a script closes is empty by then, so nobody is asked.
+
+    Signals:
+        save_requested(): The person wants the work saved before the window closes.
+        closing(): The window closes now.
+    """
+
+    save_requested = Signal()
+    closing = Signal()
+
+    def __init__(
+        self,
+        window: QWidget,
+        unsaved: Callable[[], str],
+        ask: Callable[[QWidget, str], Answer] | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._window: QWidget | None = window
+        self._unsaved, self._ask = unsaved, ask or ask_in_dialog
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Stop the close where the person wants to stay."""
+        window = self._window
+        if window is None or watched is not window or event is None or event.type() != QEvent.Type.Close:
+            return False
+        what = self._unsaved()
+        if what:
+            answer = self._ask(window, what)
+            if answer is Answer.SAVE:
+                self.save_requested.emit()
+            if answer is Answer.STAY or (answer is Answer.SAVE and self._unsaved()):
+                event.ignore()
+                return True
+        self.closing.emit()
+        return False
+
+    def close(self) -> None:
+        """Leave the window alone."""
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+        # Nothing may keep the window, or through the question the viewer, alive.
+        self._window, self._unsaved = None, str
+
+
+def ask_in_dialog(window: QWidget, what: str) -> Answer:
+    """Ask what to do with unsaved work; the only question of ours that waits for an answer."""
+    box = QMessageBox(window)
+    box.setWindowTitle("Unsaved labels")
+    box.setText(f"{what} not saved in the project.")
+    box.setInformativeText("Closed without saving, they are kept and offered at the next start.")
+    buttons = {
+        Answer.SAVE: box.addButton(Answer.SAVE.value, QMessageBox.ButtonRole.AcceptRole),
+        Answer.LEAVE: box.addButton(Answer.LEAVE.value, QMessageBox.ButtonRole.DestructiveRole),
+        Answer.STAY: box.addButton(Answer.STAY.value, QMessageBox.ButtonRole.RejectRole),
+    }
+    box.exec()
+    clicked = box.clickedButton()
+    return next((answer for answer, button in buttons.items() if button is clicked), Answer.STAY)

@@ -1,0 +1,89 @@
+"""`RecoveryControl`: brings unsaved work of an earlier session back into its case."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_brainseg.annotation.recovery import Recovery, list_recoveries
+from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
+from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
+
+
+class RecoveryControl(QObject):
+    """Wires the offer of unsaved work to opening its case and to the working labels.
+
+    Signals:
+        open_requested(object): The files of the case that unsaved work belongs to.
+        said(str): What was restored, or why not.
+    """
+
+    open_requested = Signal(object)
+    said = Signal(str)
+
+    def __init__(
+        self,
+        offer: RecoveryOffer,
+        keeper: RecoveryKeeper,
+        working: WorkingLabels,
+        bridge: EditingBridge,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._offer, self._keeper, self._working, self._bridge = offer, keeper, working, bridge
+        self._case: Case | None = None
+        self._wanted: Recovery | None = None
+        offer.restore_requested.connect(self._on_restore)
+        offer.discard_requested.connect(self._on_discard)
+        offer.show_recoveries(list_recoveries(keeper.folder))
+
+    @property
+    def restoring(self) -> bool:
+        """Whether a case is being opened for unsaved work, whose labels take the place of those in the project."""
+        return self._wanted is not None
+
+    def show_case(self, case: Case) -> None:
+        """Restore into the case that was opened for it."""
+        self._case = case
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self._restore(case, wanted)
+
+    def give_up(self) -> None:
+        """Forget what waited for a case that could not be opened."""
+        self._wanted = None
+
+    def _on_restore(self, recovery: Recovery) -> None:
+        if self._case is not None and self._case.id == recovery.note.case_id:
+            self._restore(self._case, recovery)
+        elif recovery.note.case_files:
+            self._wanted = recovery
+            self.open_requested.emit(list(recovery.note.case_files))
+        else:
+            self.said.emit(f"Open {recovery.note.case_id} first, then restore its labels.")
+
+    def _restore(self, case: Case, recovery: Recovery) -> None:
+        note = recovery.note
+        if note.case_id != case.id or tuple(note.shape) != case.geometry.shape:
+            self.said.emit(f"The unsaved labels of {note.case_id} do not fit {case.id}. Open the case they belong to.")
+            return
+        try:
+            if self._bridge.layer is None:
+                empty = NewLabels(recovery.load() * 0, scheme_by_id(note.scheme_id), "empty labels")
+                self._working.put(empty, in_place=False)
+            self._keeper.restore(recovery)
+        except BrainsegError as error:
+            self.said.emit(str(error))
+            return
+        self._offer.remove(recovery)
+        self.said.emit(f"Your unsaved labels of {case.id} are back.")
+
+    def _on_discard(self, recovery: Recovery) -> None:
+        try:
+            recovery.discard()
+        except BrainsegError as error:
+            self.said.emit(str(error))
