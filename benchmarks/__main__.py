@@ -1,0 +1,27 @@
+"""`python -m benchmarks [NAME…]`: run the named measurements, or all."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from benchmarks.machine import describe_machine
+
+MEASUREMENTS = ("opening", "shipped_models")
+
+
+def main() -> int:
+    """Print what the machine is, then each measurement; return 2 for a name that is none."""
+    names = sys.argv[1:] or list(MEASUREMENTS)
+    unknown = [name for name in names if name not in MEASUREMENTS]
+    if unknown:
+        print(f"There is no measurement {unknown[0]!r}. Choose from {', '.join(MEASUREMENTS)}.", file=sys.stderr)
+        return 2
+    print(describe_machine())
+    for name in names:
+        import_module(f"benchmarks.{name}").run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The shipped models on real cases that they were not trained on: Dice, and the time against a plain loop.
+
+Needs BRAINSEG_DATA. The plain loop is what a short script does with the same network and weights: fp32, contiguous, one
+whole slice at a time. A ratio above 1 means that brainseg is quicker. Dice is that of whole patients, per region.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.timing import compared, in_turn
+from napari_brainseg.base.paths import shipped_models
+from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.reading import find_cases, read_case
+from napari_brainseg.evaluation.metrics import region_dice
+from napari_brainseg.inference.decoding import to_labels, to_probabilities
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.model_store.model import Model, load_model
+from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
+from napari_brainseg.model_store.store import find_model
+from napari_brainseg.training.splits import read_split
+
+
+def plain_loop(case: Case, model: Model) -> np.ndarray:
+    """Segment every slice of the whole grid, one by one, in fp32."""
+    record = model.record
+    kept = record.preprocessing
+    images, _ = prepare(
+        case, record.channels, Preprocessing(crop=False, clip=kept.clip, zero_background=kept.zero_background)
+    )
+    labels = np.zeros(case.geometry.shape, np.uint8)
+    with torch.inference_mode():
+        for z in range(len(labels)):
+            logits = model.network(torch.from_numpy(images[:, z].copy())[None])
+            labels[z] = to_labels(to_probabilities(logits, record.outputs), record.outputs, record.scheme)[0].numpy()
+    return labels
+
+
+def run() -> None:
+    """Print Dice of every validation case, its mean, and the time of one case."""
+    data = os.environ.get("BRAINSEG_DATA")
+    if not data:
+        print("shipped models: set BRAINSEG_DATA to a folder with kaggle_3m/ and BraTS18/")
+        return
+    for name, kind in (("lgg", "kaggle_3m"), ("brats", "BraTS18")):
+        model = load_model(find_model(name))
+        held_out = read_split(shipped_models() / "splits.json", name).validation
+        files = {f.id: f for f in find_cases(Path(data) / kind)}
+        rows = []
+        for case_id in held_out:
+            case = read_case(files[case_id])
+            result = run_to_end(segment(case, model))
+            assert case.labels is not None
+            truth = case.labels.scheme.convert(np.asarray(case.labels.volume.data, np.uint8), result.scheme)
+            rows.append(region_dice(result.labels, truth, result.scheme))
+            print(f"{name} {case_id}: " + ", ".join(f"{k} {v:.3f}" for k, v in rows[-1].items()))
+        means = {region: float(np.mean([row[region] for row in rows])) for region in rows[0]}
+        print(f"{name} mean of {len(rows)}: " + ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+        ours, theirs = in_turn(
+            lambda c=case, m=model: run_to_end(segment(c, m)), lambda c=case, m=model: plain_loop(c, m), repeats=3
+        )
+        print(compared(f"segment {case.id}", ours, theirs, "plain fp32 loop"))
