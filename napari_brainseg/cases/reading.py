@@ -46,12 +46,14 @@ class OpenOptions:
         scheme: Id of the scheme that labels on disk are read by; None leaves it to naming and values.
         labels: A labels file, or a folder in which the case's labels are found by its name.
         resample: Whether channels and labels on another grid are interpolated onto the case's grid.
+        spacing: mm along (Z, Y, X) that a person gives for files that say none.
     """
 
     channels: Mapping[str, str | Path] | tuple[str, ...] | None = None
     scheme: str | None = None
     labels: Path | None = None
     resample: bool = False
+    spacing: Spacing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +92,11 @@ def read_case(
     if options.resample:
         for name in tuple(case.off_grid):
             case = resample_onto_grid(case, name)
-    case = with_labels(case, files.labels, options.scheme, resample=options.resample)
-    if options.labels is not None:
-        case = attach_labels(case, options.labels, options.scheme, resample=options.resample)
-    return case
+    if options.spacing is not None:
+        case = with_spacing(case, options.spacing)
+    if options.labels is not None:  # the case's own labels are then not read, and may be unreadable
+        return attach_labels(case, options.labels, options.scheme, resample=options.resample)
+    return with_labels(case, files.labels, options.scheme, resample=options.resample)
 
 
 def resample_onto_grid(case: Case, channel: str) -> Case:

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Export and print what was written."""
     options = opening_options(arguments)
     # The case is read as it is: --scheme and --resample are about the labels that are exported.
-    case = read_case(arguments.like, OpenOptions(channels=options.channels, labels=options.labels))
+    case = read_case(arguments.like, OpenOptions(options.channels, labels=options.labels, spacing=options.spacing))
     given = attach_labels(case, arguments.labels_file, options.scheme, resample=options.resample)
     assert given.labels is not None
     result = Segmentation.for_case(case, given.labels.volume.data, given.labels.scheme)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.labels import SCHEMES
 from napari_brainseg.cases.reading import OpenOptions
+from napari_brainseg.cases.volume import Spacing
 
 
 def add_opening_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_opening_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="interpolate channels and labels that lie on another grid onto the case's",
     )
+    group.add_argument("--spacing", metavar="Z,Y,X", help="mm between voxels, for slices whose files do not say it")
 
 
 def opening_options(arguments: argparse.Namespace) -> OpenOptions:
@@ -39,7 +41,18 @@ def opening_options(arguments: argparse.Namespace) -> OpenOptions:
         scheme=arguments.scheme,
         labels=arguments.labels,
         resample=arguments.resample,
+        spacing=_spacing(arguments.spacing),
     )
+
+
+def _spacing(text: str | None) -> Spacing | None:
+    if text is None:
+        return None
+    try:
+        z, y, x = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--spacing {text}: give three numbers in mm, as in --spacing 5,0.9,0.9.") from error
+    return (z, y, x)
 
 
 def _channels(text: str | None) -> dict[str, str | Path] | tuple[str, ...] | None:

@@ -113,3 +113,11 @@ def test_masks_of_slices(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "R_9_mask.tif", mask)
     with pytest.raises(InputError, match=r"is no mask of a slice of P\. Choose files named like P_1_mask\.tif"):
         attach_labels(case, tmp_path / "R_9_mask.tif")
+
+
+def test_attached_labels_stand_in_for_own_ones_that_cannot_be_read(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "c" / "c_seg.nii.gz").write_bytes(b"<html>")
+    given = save(tmp_path / "new.nii", labels())
+    opened = read_case(tmp_path / "c", OpenOptions(labels=given))
+    np.testing.assert_array_equal(disk(opened), disk(attach_labels(case, given)))
+    assert opened.label_paths == (tmp_path / "c" / "c_seg.nii.gz", given)
