@@ -94,6 +94,12 @@ class LabelEditor:
         start = len(self.scheme.classes) + 1
         return {int(v) + start: int(self._counts[v + start]) for v in np.flatnonzero(self._counts[start:])}
 
+    def foreign_slice(self) -> int | None:
+        """Return the first slice along Z that holds a value outside the scheme, or None."""
+        if not self.foreign:
+            return None
+        return int(np.flatnonzero((self._shadow > len(self.scheme.classes)).any(axis=(1, 2)))[0])
+
     @property
     def locked(self) -> frozenset[int]:
         """Classes whose voxels can neither be painted nor painted over."""

@@ -1,4 +1,4 @@
-"""Going to the slice that an edit changed."""
+"""Going to the slice that an edit changed, or to any other."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def go_to_voxel(viewer: Any, layer: Any, voxel: list[int]) -> None:
     for axis in viewer.dims.not_displayed:
         if axis >= offset:
             viewer.dims.set_point(axis, world[axis - offset])
+
+
+def go_to_slice(viewer: Any, layer: Any, z: int) -> None:
+    """Show the slice `z` along Z where that axis is not displayed; other axes stay."""
+    here = [int(i) for i in np.round(layer.world_to_data(viewer.dims.point[-layer.ndim :]))]
+    go_to_voxel(viewer, layer, [z, *here[1:]])

@@ -15,7 +15,7 @@ from napari_brainseg.annotation.edits import Edit, EditHistory, merge_edits
 from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.plugin.widgets.edit_place import show_edit
+from napari_brainseg.plugin.widgets.edit_place import go_to_slice, show_edit
 from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE, LayerWatch
 from napari_brainseg.plugin.widgets.working_data import integers, make_editable
@@ -31,6 +31,7 @@ class EditingBridge(QObject):
         working_changed: Another layer is the working one, or None is.
         leaving: The working layer is about to be let go; its labels can still be read here.
         foreign_found: A change brought values outside the scheme (`ForeignValues`).
+        spacing_changed: The size of a voxel is another, or is known now.
         dirty_changed: The labels are unsaved, or are saved again (bool).
         said: A sentence for the person at the screen.
     """
@@ -41,6 +42,7 @@ class EditingBridge(QObject):
     working_changed = Signal(object)
     leaving = Signal()
     foreign_found = Signal(object)
+    spacing_changed = Signal()
     dirty_changed = Signal(bool)
     said = Signal(str)
 
@@ -97,6 +99,12 @@ class EditingBridge(QObject):
         """How many voxels hold each value outside the scheme."""
         return {} if self._editor is None else self._editor.foreign
 
+    def go_to_foreign(self) -> None:
+        """Go to the first slice that holds a value outside the scheme."""
+        z = None if self._editor is None else self._editor.foreign_slice()
+        if z is not None:
+            go_to_slice(self._viewer, self._layer, z)
+
     @property
     def dirty(self) -> bool:
         """Whether the labels hold changes that are not saved."""
@@ -136,6 +144,12 @@ class EditingBridge(QObject):
         self.working_changed.emit(layer)
         self.history_changed.emit()
         self._tell_of_foreign(0)
+
+    def set_spacing(self, spacing: Spacing | None) -> None:
+        """Say how large a voxel is, mm along (Z, Y, X); history and labels stay as they are."""
+        if spacing != self._spacing:
+            self._spacing = spacing
+            self.spacing_changed.emit()
 
     def detach(self) -> None:
         """Let the working layer go and leave it as it is, with nothing of ours connected."""

@@ -56,6 +56,10 @@ class SplitLayers(QObject):
         """The layers of the parts, outermost region or first class first."""
         return tuple(mirror.layer for mirror in self._mirrors)
 
+    def value_of(self, part: Labels) -> int | None:
+        """Return the class that is painted in a part, or None for a layer that is no part."""
+        return next((mirror.rule.value for mirror in self._mirrors if mirror.layer is part), None)
+
     def split(self, by: SplitBy) -> None:
         """Show one layer per class or region in place of the working layer, which is hidden meanwhile."""
         self.join()

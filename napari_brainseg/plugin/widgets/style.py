@@ -36,6 +36,12 @@ def sheet(theme_id: str) -> str:
     QPushButton {{ padding: 4px 10px; min-height: 18px; }}
     QPushButton#primary {{ background: {accent}; color: white; font-weight: 600; }}
     QPushButton#primary:disabled {{ background: {wash}; color: {grey}; }}
+    QToolButton#tool, QToolButton#classButton {{
+        background: {wash}; border: none; border-radius: 3px; padding: 3px 5px;
+    }}
+    QToolButton#tool:hover, QToolButton#classButton:hover {{ background: {line}; }}
+    QToolButton#tool:checked, QToolButton#classButton:checked {{ background: {accent}; color: white; }}
+    QToolButton#iconButton {{ background: transparent; border: none; padding: 2px; }}
     QPushButton#link, QToolButton#link {{
         background: transparent; border: none; padding: 0 2px; min-height: 0; color: {grey}; text-decoration: underline;
     }}
