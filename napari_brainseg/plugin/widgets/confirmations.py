@@ -23,10 +23,16 @@ PROGRAM = ("model run", "start from")
 class WorkingLabels(Protocol):
     """What is needed of the editing bridge."""
 
-    layer: Any
-    scheme: LabelScheme | None
     edited: Any
     leaving: Any
+
+    @property
+    def layer(self) -> Any:
+        """The working layer."""
+
+    @property
+    def scheme(self) -> LabelScheme | None:
+        """What its values mean."""
 
 
 class Confirmations(QObject):

@@ -9,7 +9,15 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton
 class Fold(QFrame):
     """A titled section whose content can be folded away."""
 
-    def __init__(self, title: str, content: QWidget, *, opened: bool = True, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        content: QWidget,
+        *,
+        opened: bool = True,
+        corner: QWidget | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("fold")
         self.content = content
@@ -29,6 +37,8 @@ class Fold(QFrame):
         top.setContentsMargins(0, 0, 0, 0)
         top.addWidget(self.header)
         top.addWidget(self.summary, 1)
+        if corner is not None:
+            top.addWidget(corner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 4, 10, 8)
         layout.setSpacing(4)

@@ -43,7 +43,7 @@ class SegmentPanel(QWidget):
 
     segment_requested = Signal(object)  # SegmentRequest
     start_from_requested = Signal(object)  # the value of the chosen option
-    models_requested = Signal()
+    model_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,8 +66,9 @@ class SegmentPanel(QWidget):
             self._extent.addButton(button)
         self.probabilities = QCheckBox("add probability layers")
         self.result_box = _combo()
-        self.result_box.addItem("replaces the working labels (one undo step)", True)
+        self.result_box.addItem("replaces the working labels", True)
         self.result_box.addItem("becomes a layer of its own", False)
+        self.result_box.setToolTip("Replacing is one undo step; edited labels are never lost silently")
         self.result_label = QLabel("Result")
         self.task = TaskRow("Segment")
         self.error = error_line()
@@ -151,6 +152,7 @@ class SegmentPanel(QWidget):
         self.card.setMarkdown(model.card if model else "")
         self.card_button.setEnabled(bool(model and model.card))
         self._refresh()
+        self.model_changed.emit()
 
     def _refresh(self) -> None:
         model, case = self.model, self._case

@@ -20,7 +20,7 @@ class SpacingRow(QWidget):
         self.set_button.clicked.connect(lambda: self.spacing_entered.emit(tuple(box.value() for box in self.boxes)))
         self.set_button.setEnabled(False)
         numbers = QHBoxLayout()
-        numbers.setSpacing(4)
+        numbers.setSpacing(8)
         for axis, box in zip("zyx", self.boxes, strict=True):
             box.setPrefix(f"{axis} ")
             box.valueChanged.connect(self._on_value_changed)

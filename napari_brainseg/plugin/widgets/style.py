@@ -21,6 +21,10 @@ def sheet(theme_id: str) -> str:
     accent = theme.current.as_hex()
     return f"""
     QLabel {{ background: transparent; }}
+    QScrollBar:vertical {{ width: 8px; margin: 0; background: transparent; border: none; }}
+    QScrollBar::handle:vertical {{ background: {line}; border-radius: 4px; min-height: 24px; }}
+    QScrollBar::add-line:vertical, QScrollBar::sub-line:vertical {{ height: 0; border: none; background: none; }}
+    QScrollBar::add-page:vertical, QScrollBar::sub-page:vertical {{ background: transparent; }}
     QLabel#hint {{ color: {grey}; }}
     QLabel#fact {{ color: {grey}; }}
     QLabel#error {{ color: {ERROR_COLOUR}; }}

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import napari.viewer
+import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.plugin.widgets.canvas import focus_canvas, main_window
@@ -16,23 +17,30 @@ from napari_brainseg.plugin.widgets.case_control import CaseControl
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
 from napari_brainseg.plugin.widgets.case_panel import CasePanel
 from napari_brainseg.plugin.widgets.closing import Closing
+from napari_brainseg.plugin.widgets.confirmations import Confirmations
+from napari_brainseg.plugin.widgets.confirmed_strip import ConfirmedStrip, follow
+from napari_brainseg.plugin.widgets.correct_panel import CorrectPanel
 from napari_brainseg.plugin.widgets.display import Display
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.export_control import ExportControl
 from napari_brainseg.plugin.widgets.export_panel import ExportPanel
 from napari_brainseg.plugin.widgets.fold import Fold
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
+from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
+from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
 from napari_brainseg.plugin.widgets.mouse import Mouse
 from napari_brainseg.plugin.widgets.project_control import Kept, ProjectControl
 from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
 from napari_brainseg.plugin.widgets.recovery_control import RecoveryControl
 from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
 from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
+from napari_brainseg.plugin.widgets.scroll_column import ScrollColumn
 from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to_slice
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel
 from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
 from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
+from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
 from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels
 
@@ -111,8 +119,10 @@ class Workbench(QWidget):
         # The window would keep its child, and with it everything that the keys call.
         self.shortcuts.setParent(None)
         self.recovery.close()
-        controls: tuple[_Closable, ...] = (self.segment_control, self.case_control, self.export_control)
-        for part in (*controls, self.project_control, self.bridge, self.layers, self.mouse):
+        self.confirmations.close()
+        self.correct_panel.close_down()
+        controls: tuple[_Closable, ...] = (self.learn_controller, self.segment_control, self.case_control)
+        for part in (*controls, self.export_control, self.project_control, self.bridge, self.layers, self.mouse):
             part.close()
         self.display.close()
 
@@ -121,16 +131,22 @@ class Workbench(QWidget):
         fold, button, why = {
             "Segment": ("Segment", self.segment_panel.task.start_button, self.segment_panel.next_step),
             "Export": ("Export", self.export_panel.labels_button, self.export_panel.next_step),
+            "Confirm": ("Correct", self.correct_panel.confirm_button, self.correct_panel.next_step),
             "CSV": ("Export", self.export_panel.csv_button, self.export_panel.next_step),
         }[name]
         self.folds[fold].set_open(True)
-        if button.isEnabled():
+        if button.isEnabled() and button.isVisibleTo(self.folds[fold]):
             button.click()
         else:
             self._say(why.text())
 
     def _make_panels(self) -> None:
         self.case_panel, self.segment_panel, self.export_panel = CasePanel(), SegmentPanel(), ExportPanel()
+        self.correct_panel, self.learn_panel = CorrectPanel(self.viewer, self.bridge), LearnPanel()
+        self.correct_panel.working_line.hide()  # the header of the panel says it
+        self.strip, self.switches = ConfirmedStrip(), ViewSwitches()
+        self.strip.hide()
+        self.confirmations = Confirmations(self.viewer, self.bridge, self)
         self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
         self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
@@ -138,9 +154,20 @@ class Workbench(QWidget):
         self.project_control = ProjectControl(self.case_panel.project_row, self)
         self.recovery = RecoveryKeeper(self.viewer, self.bridge, parent=self)
         self.recovery_control = RecoveryControl(self.recovery_offer, self.recovery, self.working, self.bridge, self)
+        sources = LearnSources(
+            project=lambda: self.project_control.project,
+            model=lambda: self.segment_panel.model,
+            device=lambda: str(self.segment_panel.device_box.currentData()),
+        )
+        self.learn_controller = LearnController(self.learn_panel, self.confirmations, sources, self)
+        self.save_button = _link("save")
+        self.save_button.setToolTip("Save the labels as a new version in the project")
+        self.save_button.hide()
         self.folds = {
             "Case": Fold("Case", self.case_panel),
             "Segment": Fold("Segment", self.segment_panel),
+            "Correct": Fold("Correct", _stacked(self.correct_panel, self.strip), corner=self.save_button),
+            "Learn": Fold("Learn", self.learn_panel),
             "Export": Fold("Export", self.export_panel),
         }
 
@@ -154,11 +181,7 @@ class Workbench(QWidget):
         stack.insertWidget(0, self.recovery_offer)
         stack.insertWidget(2, self.patterns_row)
         stack.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(column)
+        area = ScrollColumn(column)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -171,17 +194,21 @@ class Workbench(QWidget):
         line = QLabel("For research use, not for diagnosis")
         line.setObjectName("hint")
         line.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        keys, types = _link("Keys"), _link("File types of napari")
+        keys, view, types = _link("Keys"), _link("View"), _link("File types of napari")
         keys.clicked.connect(lambda: ShortcutsDialog(self).show())
+        view.setCheckable(True)
+        view.toggled.connect(self.switches.setVisible)
+        self.switches.hide()
         types.clicked.connect(self.patterns_row.show_in_use)
         links = QHBoxLayout()
         links.addStretch(1)
-        links.addWidget(keys)
-        links.addWidget(types)
+        for link in (keys, view, types):
+            links.addWidget(link)
         links.addStretch(1)
         footer = QVBoxLayout()
         footer.setContentsMargins(10, 4, 10, 6)
         footer.setSpacing(2)
+        footer.addWidget(self.switches)
         footer.addLayout(links)
         footer.addWidget(line)
         return footer
@@ -199,16 +226,36 @@ class Workbench(QWidget):
         self.recovery_control.said.connect(self._say)
         self.case_control.opening.failed.connect(lambda _: self.recovery_control.give_up())
         self.segment_control.attach_requested.connect(self._on_start_from_file)
+        self.segment_control.predicted.connect(self._on_predicted)
+        self.segment_control.keep_confirmed = self.confirmations.keep_confirmed
+        self.switches.neurological_requested.connect(self.display.set_neurological)
+        self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
+        self._connect_correcting()
+
+    def _connect_correcting(self) -> None:
+        correct, confirmations, learn = self.correct_panel, self.confirmations, self.learn_controller
+        follow(self.strip, confirmations)
+        correct.headline_changed.connect(self._on_headline)
+        correct.confirm_requested.connect(confirmations.confirm_slice)
+        correct.unconfirm_requested.connect(confirmations.take_back)
+        confirmations.said.connect(self._say)
+        confirmations.changed.connect(self._show_confirmed)
+        confirmations.shown_changed.connect(self._show_confirmed)
+        self.recovery.problem_changed.connect(correct.show_problem)
+        self.save_button.clicked.connect(self._save_if_dirty)
+        learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
+        learn.save_failed.connect(self._say)
+        self.segment_panel.model_changed.connect(learn.refresh)
 
     def _actions(self) -> ShortcutActions:
         """What the keys do; the table of keys is `KEYS`."""
         return ShortcutActions(
-            select_class=self._select_class,
-            draw_polygon=lambda: self._set_mode("polygon"),
+            select_class=self.correct_panel.select_class,
+            draw_polygon=self._draw_polygon,
             undo=self.bridge.undo,
             redo=self.bridge.redo,
-            confirm=lambda: None,
-            take_back=lambda: None,
+            confirm=self.confirmations.confirm_slice,
+            take_back=self.confirmations.take_back,
             hold_overlay=self.display.hold_overlay,
             toggle_outline=self.display.outline_toggle,
             toggle_smooth=self.display.smooth_toggle,
@@ -221,15 +268,16 @@ class Workbench(QWidget):
     def _on_leaving(self) -> None:
         """Keep what was done on the case that another one replaces."""
         self._save_if_dirty()
+        self.segment_control.segmenting.cancel()
         self.bridge.detach()
+        self.confirmations.end()
 
     def _on_opened(self, case: Case) -> None:
         self.folds["Case"].set_summary(case.id)
         self.viewer.reset_view()
         self._go_to_start(case)
-        self.display.show_case(case)
-        self.segment_control.show_case(case)
-        self.export_control.show_case(case)
+        self.confirmations.begin(case, case.scheme)
+        self._show_everywhere(case)
         if not self.recovery_control.restoring:
             self.project_control.look_for(case)
         self.recovery_control.show_case(case)
@@ -240,13 +288,22 @@ class Workbench(QWidget):
         if self._start_when_attached and case.labels is not None:
             self.segment_control.start_from(StartFrom("reference"))
         self._start_when_attached = False
+        self._show_everywhere(case)
+
+    def _show_everywhere(self, case: Case) -> None:
         self.display.show_case(case)
         self.segment_control.show_case(case)
+        self.correct_panel.show_case(case)
         self.export_control.show_case(case)
+        self.learn_controller.refresh()
 
     def _on_kept_found(self, case: Case, kept: Kept) -> None:
         """Go on from the labels that the project holds of the case that was just opened."""
-        if case is not self.case or kept.labels is None or kept.scheme is None or self.bridge.layer is not None:
+        if case is not self.case:
+            return
+        if kept.correction is not None:
+            self.confirmations.restore(kept.correction)
+        if kept.labels is None or kept.scheme is None or self.bridge.layer is not None:
             return
         new = NewLabels(kept.labels, kept.scheme, "labels of the project", kept.model)
         self.working.put(new, in_place=False)
@@ -255,6 +312,7 @@ class Workbench(QWidget):
     def _on_project_changed(self, project: Any) -> None:
         self.segment_control.model_folders = () if project is None else (project.models,)
         self.segment_control.refresh_models()
+        self.learn_controller.refresh()
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:
             self.export_panel.place.show_folder(folder.folder / "exports")
@@ -267,19 +325,27 @@ class Workbench(QWidget):
     def _on_working_changed(self, layer: Any) -> None:
         self.shortcuts.set_working_layer(layer)
         self.export_control.show_working(layer)
+        self.strip.setVisible(layer is not None)
         self.segment_control.refresh_starts()
 
-    def _select_class(self, value: int) -> None:
-        layer, scheme = self.bridge.layer, self.bridge.scheme
-        if layer is None or scheme is None or value > len(scheme.classes):
-            return
-        if value:
-            layer.selected_label = value
-        self._set_mode("paint" if value else "erase")
-
-    def _set_mode(self, mode: str) -> None:
+    def _draw_polygon(self) -> None:
         if self.bridge.layer is not None:
-            self.bridge.layer.mode = mode
+            self.bridge.layer.mode = "polygon"
+
+    def _on_predicted(self, new: NewLabels, model: str) -> None:
+        """Remember what the model gave, so that a correction knows what was changed."""
+        labels, scheme = self.bridge.labels, self.bridge.scheme
+        if labels is not None and scheme is not None:
+            given = np.array(labels) if new.slice is not None else new.scheme.convert(new.labels, scheme)
+            self.confirmations.set_prediction(given, model)
+
+    def _on_headline(self, headline: str) -> None:
+        self.folds["Correct"].set_summary(headline)
+        self.save_button.setVisible(self.bridge.dirty)
+
+    def _show_confirmed(self) -> None:
+        confirmations = self.confirmations
+        self.correct_panel.show_confirmed(confirmations.count_text, confirmed=confirmations.is_confirmed())
 
     def _unsaved(self) -> str:
         """Name the unsaved work, or return an empty text."""
@@ -302,6 +368,16 @@ class Workbench(QWidget):
 
     def _say(self, sentence: str) -> None:
         self.viewer.status = sentence
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    column = QWidget()
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return column
 
 
 def _link(text: str) -> QToolButton:

@@ -89,9 +89,8 @@ class WorkingLabels(QObject):
 
     def respace(self, case: Case) -> None:
         """Tell the bridge of a spacing that was entered."""
-        layer, scheme = self._bridge.layer, self._bridge.scheme
-        if layer is not None and scheme is not None and self._bridge.spacing != case.geometry.spacing:
-            self._bridge.attach(layer, scheme, case.geometry.spacing)
+        if self._bridge.layer is not None:
+            self._bridge.set_spacing(case.geometry.spacing)
 
     def options(self) -> list[tuple[str, StartFrom]]:
         """Return what work can start from, in words, the likeliest first."""
