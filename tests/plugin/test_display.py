@@ -114,10 +114,12 @@ def test_outlines_and_filled(display: Display, viewer: Any, case: Case) -> None:
     assert 0 < _yellow(viewer) < filled / 2
     identity = LayerIdentity("case", Role.LABELS, "second")
     second = _add(viewer, labels_layer(np.zeros(SHAPE, np.uint8), BRATS2017, (2, 1, 1), identity))
+    assert second.opacity == viewer.layers["segmentation"].opacity == 1.0, "a line that can be seen"
     assert second.contour == 1, "labels that come later are drawn like the others"
     display.outline_toggle()
     assert _yellow(viewer) == filled
     assert second.contour == 0
+    assert second.opacity == viewer.layers["segmentation"].opacity == 0.4
 
 
 def test_channels_by_number_in_the_fields_order(display: Display, viewer: Any) -> None:
@@ -199,6 +201,7 @@ def test_closing_puts_everything_back(viewer: Any, case: Case) -> None:
     assert viewer.layers["t1"].interpolation2d == "cubic"
     assert viewer.layers["flair"].interpolation2d == "nearest"
     assert viewer.layers["segmentation"].contour == 2
+    assert viewer.layers["segmentation"].opacity == 0.4
     assert viewer.layers["segmentation"].visible
     assert not viewer.canvas.overlays.scale_bar.visible
     assert not [key for key in viewer.canvas.overlays if key.startswith("brainseg_")]

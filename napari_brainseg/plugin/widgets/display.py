@@ -32,6 +32,7 @@ class Display(QObject):
         self._outlined = False
         self._hidden: list[Any] = []
         self._pressed_at = 0.0
+        self._filled_opacity: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._before: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
         self._scale_bar_before: bool = viewer.canvas.overlays.scale_bar.visible
         for layer in viewer.layers:
@@ -143,6 +144,8 @@ class Display(QObject):
             return
         self._closed = True
         self.overlay_on()
+        if self._outlined:
+            self.outline_toggle()
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._view.close()
         self._viewer.canvas.overlays.scale_bar.visible = self._scale_bar_before
@@ -166,8 +169,15 @@ class Display(QObject):
             self._change(layer, "interpolation2d", SMOOTH if self._smooth else PLAIN)
 
     def _outline(self, layer: Any) -> None:
-        if isinstance(layer, Labels) and identity_of(layer) is not None:
-            self._change(layer, "contour", 1 if self._outlined else 0)
+        if not isinstance(layer, Labels) or identity_of(layer) is None:
+            return
+        self._change(layer, "contour", 1 if self._outlined else 0)
+        if self._outlined:
+            # A line one voxel wide can hardly be seen through; what is filled must be.
+            self._filled_opacity.setdefault(layer, layer.opacity)
+            layer.opacity = 1.0
+        elif layer in self._filled_opacity:
+            layer.opacity = self._filled_opacity.pop(layer)
 
     def _change(self, layer: Any, attribute: str, value: Any) -> None:
         self._before.setdefault(layer, {}).setdefault(attribute, getattr(layer, attribute))
