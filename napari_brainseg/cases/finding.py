@@ -30,6 +30,7 @@ class CaseFiles:
         labels: Files of reference labels.
         undecided: Images whose channel the names do not tell.
         folder: Where they lie.
+        notes: One sentence for each thing that was assumed.
     """
 
     id: str
@@ -38,6 +39,7 @@ class CaseFiles:
     labels: tuple[Path, ...] = ()
     undecided: tuple[Path, ...] = ()
     folder: Path = Path()
+    notes: tuple[str, ...] = ()
 
 
 def find_cases(path: os.PathLike[str] | str | Sequence[os.PathLike[str] | str]) -> list[CaseFiles]:
@@ -231,7 +233,17 @@ def _nifti_case(key: str, roles: Mapping[Path, FileRole], folder: Path) -> CaseF
         labels += _labels_apart(key, folder)
     if not (channels or labels or undecided):
         return None
-    return CaseFiles(key or folder.resolve().name, naming, channels, tuple(labels), undecided, folder)
+    id_ = key or folder.resolve().name
+    return CaseFiles(id_, naming, channels, tuple(labels), undecided, folder, _assumed_order(naming, key, order))
+
+
+def _assumed_order(naming: Naming, key: str, order: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentence that says which order of the channels was assumed, where nothing tells it."""
+    if order or naming not in (Naming.NNUNET, Naming.DECATHLON) or re.fullmatch(r"BRATS_\d+", key):
+        return ()
+    used = NNUNET_ORDER if naming is Naming.NNUNET else DECATHLON_ORDER
+    source = "nnU-Net's BraTS" if naming is Naming.NNUNET else "the Decathlon's"
+    return (f"No dataset.json says which channel is which; {source} order was assumed: {', '.join(used)}.",)
 
 
 def _choose_channels(

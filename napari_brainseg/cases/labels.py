@@ -97,7 +97,7 @@ class LabelScheme:
         return np.asarray(table[array.astype(np.uint8)])
 
     def to_disk(self, labels: LabelArray) -> LabelArray:
-        """Turn program values into values on disk; raise `LabelError` for values of no class, naming slice and value."""
+        """Turn program values into values on disk; raise `LabelError`, naming slice and value, for other values."""
         self.refuse_foreign(labels)
         table = np.zeros(256, np.uint8)
         for label_class in self.classes:

@@ -7,6 +7,7 @@ interpolated here, and the header is kept as raw bytes, because header libraries
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from napari_brainseg.cases.volume import Geometry, Reorientation, Spacing, Volum
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEADER_SIZES: dict[int, Any] = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 _INTENT_LABEL = 1002  # NIFTI_INTENT_LABEL
+_LARGEST_LABEL = 2**31  # beyond it, floats are no counts of anything
 _MILLIMETRES = 2  # NIFTI_UNITS_MM in xyzt_units
 
 
@@ -104,7 +106,7 @@ def read_label_values(path: Path) -> Volume:
     _refuse_not_finite(array, path)
     if array.dtype.kind == "f":
         whole = np.rint(array)
-        if np.abs(whole - array).max(initial=0) > 1e-3:
+        if np.abs(whole - array).max(initial=0) > 1e-3 or np.abs(whole).max(initial=0) > _LARGEST_LABEL:
             raise InputError(
                 f"{path} holds values that are no whole numbers, so it is not a labels file. Choose another."
             )
@@ -213,11 +215,12 @@ def _read(path: Path) -> _Stored:
     raw = _bytes_of(path)
     header = _parse_header(path, raw)
     shape, dtype = _shape(header, path), _dtype(header, path)
-    offset = int(header["vox_offset"]) or len(header.binaryblock) + 4
-    needed = offset + int(np.prod(shape)) * dtype.itemsize
+    offset = _offset(header, path)
+    count = math.prod(shape)
+    needed = offset + count * dtype.itemsize
     if len(raw) < needed:
         raise InputError(f"{path} is cut off: it holds {len(raw):,} of {needed:,} bytes. Copy or download it again.")
-    array = np.frombuffer(raw, dtype, int(np.prod(shape)), offset).reshape(shape, order="F")
+    array = np.frombuffer(raw, dtype, count, offset).reshape(shape, order="F")
     if array.ndim < 3:
         array = array.reshape(*shape, *(1,) * (3 - array.ndim), order="F")
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
@@ -284,6 +287,15 @@ def _shape(header: nib.Nifti1Header, path: Path) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def _offset(header: nib.Nifti1Header, path: Path) -> int:
+    offset = float(header["vox_offset"])
+    if offset == 0:
+        return len(header.binaryblock) + 4
+    if not len(header.binaryblock) <= offset < 2**40:
+        raise InputError(f"{path} has a broken header: it does not say where its voxels begin. Convert the file anew.")
+    return int(offset)
+
+
 def _dtype(header: nib.Nifti1Header, path: Path) -> np.dtype[np.generic]:
     code = int(header["datatype"])
     try:
@@ -300,12 +312,13 @@ def _dtype(header: nib.Nifti1Header, path: Path) -> np.dtype[np.generic]:
 
 def _affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64] | None:
     try:
-        if int(header["sform_code"]) > 0:
-            affine = np.asarray(header.get_sform(), np.float64)
-        elif int(header["qform_code"]) > 0:
-            affine = np.asarray(header.get_qform(), np.float64)
-        else:
-            return None
+        with np.errstate(invalid="ignore"):  # a broken header holds NaN, which is found below
+            if int(header["sform_code"]) > 0:
+                affine = np.asarray(header.get_sform(), np.float64)
+            elif int(header["qform_code"]) > 0:
+                affine = np.asarray(header.get_qform(), np.float64)
+            else:
+                return None
     except (HeaderDataError, ValueError) as error:
         raise InputError(
             f"{path} has a broken header: its orientation cannot be read. Convert the file anew."

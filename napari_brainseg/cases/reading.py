@@ -122,12 +122,12 @@ def resample_onto_grid(case: Case, channel: str) -> Case:
 
 
 def with_spacing(case: Case, spacing: Spacing) -> Case:
-    """Return the case with a spacing in mm (Z, Y, X) that a person entered, where the files do not say one.
+    """Return the case with a spacing in mm (Z, Y, X) that a person entered, where the files do not say their place.
 
     Raises:
-        InputError: The files say their place or spacing themselves, or the spacing is not positive.
+        InputError: The files say their place and spacing themselves, or the spacing is not positive.
     """
-    if case.geometry.affine is not None or case.geometry.header is not None:
+    if case.geometry.affine is not None:
         raise InputError(f"The files of {case.id} say their spacing themselves. It cannot be entered.")
     if not all(np.isfinite(step) and step > 0 for step in spacing):
         raise InputError("A spacing is three positive numbers in mm. Enter it again.")
@@ -153,6 +153,10 @@ def _with_chosen_channels(files: CaseFiles, options: OpenOptions) -> CaseFiles:
             )
     if len({*names} - {SKIP}) != len([n for n in names if n != SKIP]):
         raise InputError(f"A channel was named twice in {', '.join(names)}. Name each once.")
+    if isinstance(chosen, Mapping) and files.naming is Naming.LGG:
+        raise InputError(
+            f"The channels of {files.id} are the colours of its slices. Give their order, as pre,flair,post."
+        )
     if isinstance(chosen, Mapping):
         named = {name: (Path(file),) for name, file in chosen.items()}
         taken = {path for paths in named.values() for path in paths}
@@ -169,9 +173,9 @@ def _in_order(files: CaseFiles, names: tuple[str, ...]) -> CaseFiles:
         images = [paths[0] for paths in files.channels.values()] or list(files.undecided)
         sources = sorted({*images})
         if len(sources) == 1:  # the volumes of one 4-D file
-            return replace(files, channels=_unique(names, sources * len(names)), undecided=())
+            return replace(files, channels=_unique(names, sources * len(names)), undecided=(), notes=())
         if len(sources) == len(names):
-            return replace(files, channels=_unique(names, sources), undecided=())
+            return replace(files, channels=_unique(names, sources), undecided=(), notes=())
         raise InputError(
             f"{files.id} has {len(sources)} files, but {len(names)} channels were named. Name one for each."
         )
@@ -192,7 +196,10 @@ def _unique(names: Sequence[str], files: Sequence[Path]) -> dict[str, tuple[Path
 def _no_channels(files: CaseFiles) -> str:
     if files.undecided:
         listed = ", ".join(path.name for path in files.undecided[:5])
-        return f"The names do not say which channels {listed} are. Name them, as in --channels flair=FILE,t1=FILE."
+        return (
+            f"The names do not say which channels {listed} are. "
+            "Name them in the Case panel, or with --channels flair=FILE,t1=FILE."
+        )
     if files.labels:
         return (
             f"{files.labels[0]} holds labels, but no image is with it. Open the case's folder, or its images as well."
@@ -214,10 +221,10 @@ def _read_niftis(files: CaseFiles) -> _Channels:
         with ThreadPoolExecutor(4) as pool:
             volumes = tuple(pool.map(read_volume, [paths[0] for paths in files.channels.values()]))
     read = {name: volume for name, volume in zip(names, volumes, strict=True) if not name.startswith(SKIP)}
-    notes: tuple[str, ...] = ()
+    notes = files.notes
     if files.undecided:
         listed = ", ".join(path.name for path in files.undecided[:5])
-        notes = (f"The names do not say which channels these are: {listed}. They were left out.",)
+        notes += (f"The names do not say which channels these are: {listed}. They were left out.",)
     return _Channels(read, {name: files.channels[name] for name in read}, notes)
 
 

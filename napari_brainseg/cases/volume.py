@@ -51,8 +51,8 @@ class Geometry:
     Attributes:
         shape: (Z, Y, X) of the array in memory, which lies in the closest LPS+ orientation where one is known.
         spacing: mm along (Z, Y, X), or None where the file does not say.
-        affine: The file's 4 x 4 matrix from its own voxel order (I, J, K) to RAS+ mm, or None where the place in space is
-            unknown.
+        affine: The file's 4 x 4 matrix from its own voxel order (I, J, K) to RAS+ mm, or None where the place in space
+            is unknown.
         reorientation: How the file's array was turned into the one in memory.
         header: The raw bytes of the NIfTI header, or None for other files.
     """

@@ -167,8 +167,9 @@ def test_labels_stored_as_float_are_whole_numbers(tmp_path: Path) -> None:
     values = read_label_values(save(tmp_path / "a.nii", labels().astype(np.float64)))
     assert values.data.dtype == np.uint8
     np.testing.assert_array_equal(values.data, labels())
-    with pytest.raises(InputError, match="no whole numbers"):
-        read_label_values(save(tmp_path / "b.nii", labels() + np.float32(0.5)))
+    for odd in (0.5, 1e18):
+        with pytest.raises(InputError, match="no whole numbers"):
+            read_label_values(save(tmp_path / "b.nii", labels() + np.float64(odd)))
 
 
 def test_large_and_negative_labels_are_not_wrapped(tmp_path: Path) -> None:
@@ -205,6 +206,7 @@ def broken(path: Path, kind: str) -> Path:
             "singular": (array, None),
             "unknown type": (array, None),
             "pair": (array, None),
+            "offset": (array, None),
         }[kind]
         raw = nib.Nifti1Image(data, lps_affine(), dtype=dtype).to_bytes()
         header = bytearray(raw)
@@ -212,6 +214,8 @@ def broken(path: Path, kind: str) -> Path:
             header[280:328] = bytes(48)  # srow_x, srow_y, srow_z
         if kind == "unknown type":
             header[70:72] = (77).to_bytes(2, "little")
+        if kind == "offset":
+            header[108:112] = np.float32(-1e30).tobytes()
         if kind == "pair":
             header[344:348] = b"ni1\0"
         raw = bytes(header)
@@ -238,6 +242,7 @@ SENTENCES = {
     "singular": "its affine has no inverse",
     "unknown type": r"unknown voxel type \(code 77\)",
     "pair": "is half of an Analyze",
+    "offset": "does not say where its voxels begin",
 }
 
 

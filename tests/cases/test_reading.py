@@ -92,6 +92,17 @@ def test_nnunet_order_can_be_given(tmp_path: Path) -> None:
     assert read_case(tmp_path).paths["t2"][0].name == "c_0000.nii.gz"
 
 
+def test_an_order_that_nothing_tells_is_said_to_be_assumed(tmp_path: Path) -> None:
+    volume_case(tmp_path, Naming.NNUNET, (0, 1, 2, 3))
+    sentence = "No dataset.json says which channel is which; nnU-Net's BraTS order was assumed: t1, t1ce, t2, flair."
+    assert sentence in read_case(tmp_path).notes
+    assert sentence not in read_case(tmp_path, OpenOptions(channels=("t1", "t1ce", "t2", "flair"))).notes
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"modality": {"0": "T1w", "1": "t1gd", "2": "T2w", "3": "FLAIR"}})
+    )
+    assert sentence not in read_case(tmp_path).notes
+
+
 def test_channels_can_be_files(tmp_path: Path) -> None:
     odd = save(tmp_path / "series_3.nii.gz", picture())
     save(tmp_path / "series_4.nii.gz", picture() + 1)
