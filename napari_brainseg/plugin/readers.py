@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -94,4 +95,6 @@ def _is_ours(path: Path) -> bool:
 
 
 def _say(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=3)
+    # Python and napari show a warning from one line of code only once, but who tries a broken file again must hear it
+    # again. So the line differs each time.
+    warnings.warn_explicit(sentence, UserWarning, __file__, time.monotonic_ns() % 2**31)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.notifications import NotificationManager
 from nifti_files import labels, lps_affine, picture, save
 from npe2 import PluginManifest
 
@@ -102,6 +103,20 @@ def test_bad_input_is_one_warning_and_no_layer(tmp_path: Path, content: bytes) -
     with pytest.warns(UserWarning, match="c_flair.nii.gz") as caught:
         assert read(str(path)) == [(None,)]
     assert len(caught) == 1
+
+
+def test_a_second_try_is_told_again(make_napari_viewer, tmp_path: Path) -> None:
+    """napari and Python show the same warning once only, which left the second try without an answer."""
+    (tmp_path / "c_flair.nii").write_bytes(b"")
+    told: list[str] = []
+    with warnings.catch_warnings(), NotificationManager() as manager:
+        warnings.simplefilter("default")
+        manager.notification_ready.connect(lambda event: told.append(event.message))
+        viewer = make_napari_viewer()
+        for _ in range(2):
+            viewer.open(str(tmp_path / "c_flair.nii"), plugin="napari-brainseg")
+    assert [text.partition("c_flair.nii ")[2][:8] for text in told] == ["is empty", "is empty"]
+    assert not viewer.layers
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("empty", "holds no NIfTI image"), ("absent.nii", "No such file")])
