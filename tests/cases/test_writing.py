@@ -68,6 +68,20 @@ def test_without_labels_the_header_of_the_grid_channel(tmp_path: Path) -> None:
     assert nib.load(path).shape == nib.load(tmp_path / "c_t1ce.nii.gz").shape
 
 
+@pytest.mark.parametrize("number", range(0, 48, 5))
+def test_a_voxel_at_the_patients_left_lies_there_in_the_file(tmp_path: Path, number: int) -> None:
+    """In memory X grows to the left, Y to posterior, Z to superior; in the world they are -x, -y and +z."""
+    axes, flips = ORIENTATIONS[number]
+    stored(picture(), lps_affine(), axes, flips).to_filename(tmp_path / "c_flair.nii")
+    painted = np.zeros(SHAPE, np.uint8)
+    painted[3, 0, 5] = 1  # superior, anterior, left
+    path = write_labels(Segmentation.for_case(read_case(tmp_path), painted, BRATS2017), tmp_path / "new.nii")
+    image = nib.load(path)
+    every = nib.affines.apply_affine(image.affine, np.argwhere(np.ones(image.shape)))
+    place = nib.affines.apply_affine(image.affine, np.argwhere(np.asarray(image.dataobj)))
+    np.testing.assert_allclose(place, [[every[:, 0].min(), every[:, 1].max(), every[:, 2].max()]], atol=1e-4)
+
+
 def test_values_follow_the_chosen_scheme_by_meaning(case: Case, tmp_path: Path) -> None:
     result = Segmentation.for_case(case, program(), BRATS2023)
     disk = {scheme.id: tmp_path / f"{scheme.id}.nii" for scheme in (BRATS2017, BRATS2023, MSD)}
