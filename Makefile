@@ -23,11 +23,13 @@ help:
 setup:
 	@$(SETUP)
 
+# Without a display the demo draws on a virtual one by itself, and writes a picture.
 demo: setup
-	@$(SCREEN) $(BIN)/brainseg demo
+	@$(BIN)/brainseg demo
 
 app: setup
-	@$(SCREEN) $(BIN)/brainseg app
+	@[ -z '$(SCREEN)' ] || { echo "There is no display for a window. Run make demo to get a picture of it." >&2; exit 1; }
+	@$(BIN)/brainseg app
 
 test: setup
 	@$(SCREEN) $(BIN)/python -m pytest
