@@ -13,6 +13,7 @@ from napari_brainseg.base.errors import InputError
 from napari_brainseg.base.paths import sample_data
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.reading import (
+    OpenOptions,
     attach_labels,
     find_cases,
     reread_labels,
@@ -54,9 +55,9 @@ class CaseControl(QObject):
         """The open case, or None."""
         return self._layers.case
 
-    def open_paths(self, paths: list[Path]) -> None:
-        """Open files and folders, without asking which reader."""
-        self.opening.open_paths(paths)
+    def open_paths(self, paths: list[Path], options: OpenOptions | None = None) -> None:
+        """Open files and folders, without asking which reader; `options` count for the first case."""
+        self.opening.open_paths(paths, options)
 
     def step(self, by: int) -> None:
         """Open the next (1) or previous (-1) case of the list, and say so where there is none."""
@@ -88,7 +89,7 @@ class CaseControl(QObject):
         panel.open_files_requested.connect(self._on_open_files)
         panel.attach_requested.connect(self._on_attach)
         panel.sample_requested.connect(lambda path: self.open_paths([path]))
-        panel.drop_area.paths_dropped.connect(self.open_paths)
+        panel.drop_area.paths_dropped.connect(lambda paths: self.open_paths(paths))
         panel.case_chosen.connect(self.opening.open_index)
         panel.channel_form.channels_chosen.connect(self.opening.read_with_channels)
         panel.scheme_chosen.connect(self._on_scheme_chosen)

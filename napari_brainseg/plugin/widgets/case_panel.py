@@ -168,7 +168,7 @@ class _CaseDetails(QWidget):
     def _show_labels(self, labels: Labels | None) -> None:
         self.scheme_box.clear()
         self.scheme_box.setVisible(labels is not None)
-        self.labels_label.setText("No labels" if labels is None else "Labels as")
+        self.labels_label.setText("No labels" if labels is None else "Labels")
         if labels is None:
             return
         # The likely schemes first; any other stays possible, and answers with a sentence when the values do not fit.

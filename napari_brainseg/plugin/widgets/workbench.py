@@ -12,6 +12,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.reading import OpenOptions
 from napari_brainseg.plugin.widgets.canvas import focus_canvas, main_window
 from napari_brainseg.plugin.widgets.case_control import CaseControl
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
@@ -85,9 +86,9 @@ class Workbench(QWidget):
         """The open case, or None."""
         return self.layers.case
 
-    def open_paths(self, paths: list[Path]) -> None:
-        """Open files and folders as cases."""
-        self.case_control.open_paths(paths)
+    def open_paths(self, paths: list[Path], options: OpenOptions | None = None) -> None:
+        """Open files and folders as cases; `options` count for the first."""
+        self.case_control.open_paths(paths, options)
 
     def sizeHint(self) -> QSize:
         """Ask for the panel's width and any height."""
