@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brainseg.annotation.edits import Edit, flat_indices
+from napari_brainseg.annotation.volumes import label_counts
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 
@@ -73,7 +74,7 @@ class LabelEditor:
     def __init__(self, labels: NDArray[np.integer], scheme: LabelScheme) -> None:
         self.scheme = scheme
         self._shadow = as_label_array(labels).copy()
-        self._counts = np.bincount(self._shadow.reshape(-1), minlength=256).astype(np.int64)
+        self._counts = label_counts(self._shadow)
         self._locked: frozenset[int] = frozenset()
 
     @property
@@ -143,7 +144,8 @@ class LabelEditor:
             raise LabelError(
                 f"Labels of {_size(labels.shape)} voxels do not fit the open case of {_size(self._shadow.shape)}."
             )
-        self.scheme.refuse_foreign(labels)
+        if labels.max(initial=0) > len(self.scheme.classes):
+            self.scheme.refuse_foreign(labels)
         wanted = as_label_array(labels)
         indices = changed_voxels(wanted, self._shadow)
         return self.change_at(indices, wanted.reshape(-1)[indices], source)

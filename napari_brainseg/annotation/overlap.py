@@ -26,10 +26,12 @@ class ReferenceOverlap:
         self._names = tuple(region.name for region in scheme.regions if region.name in theirs)
         self._bits = _region_bits(scheme, self._names)
         self._reference = _region_bits(reference_scheme, self._names)[reference.reshape(-1)]
-        self._reference_size = self._count(self._reference)
-        mine = self._bits[labels.reshape(-1)]
+        self._reference_size = self._count(self._reference[self._reference != 0])
+        # Nearly all voxels are background and need not be counted.
+        labelled = np.flatnonzero(labels)
+        mine = self._bits[labels.reshape(-1)[labelled]]
         self._size = self._count(mine)
-        self._both = self._count(mine & self._reference)
+        self._both = self._count(mine & self._reference[labelled])
 
     def update(self, edit: Edit) -> None:
         """Follow one change of the working labels."""

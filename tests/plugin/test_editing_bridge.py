@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.layers._layer_actions import _duplicate_layer
 from napari.layers.labels._labels_key_bindings import (
     increase_label_id,
     new_label,
@@ -498,6 +499,20 @@ def test_a_renamed_layer_keeps_working(bridge, heard):
     bridge.layer.name = "my tumour"
     bridge.layer.paint((2, 5, 5), 1)
     assert len(heard.edited) == 1
+
+
+def test_a_duplicated_layer_is_a_version_of_its_own(bridge, heard):
+    viewer, layer = bridge._viewer, bridge.layer
+    viewer.layers.selection = {layer}
+    _duplicate_layer(viewer.layers)
+    copy = next(other for other in viewer.layers if other is not layer)
+    copy.paint((2, 5, 5), 1)
+    assert heard.edited == []
+    layer.paint((2, 9, 9), 1)
+    assert len(heard.edited) == 1
+    assert copy.data[2, 9, 9] == 0
+    copy.selected_label = 9
+    assert copy.selected_label == 9, "only the working layer is held to the scheme"
 
 
 def test_a_deleted_layer_is_let_go_with_its_labels_still_readable(bridge, heard):

@@ -66,6 +66,11 @@ def test_a_stroke_is_written_with_everything_that_opening_it_again_needs(bridge,
     assert found.note.case_files == (tmp_path / "case_flair.nii.gz",)
 
 
+def test_labels_that_are_unsaved_from_the_start_are_due_too(bridge, keeper):
+    bridge.mark_unsaved()
+    assert keeper._timer.isActive()
+
+
 def test_nothing_is_written_while_nothing_is_unsaved(bridge, keeper):
     assert keeper.write() is None
     assert list_recoveries() == []

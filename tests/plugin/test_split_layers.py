@@ -176,6 +176,14 @@ def test_other_ways_of_changing_a_part_are_edits_too(bridge, split, qtbot):
     assert_one_truth(bridge, split)
 
 
+def test_a_part_is_drawn_anew_when_another_one_changes_it(bridge, split, qtbot):
+    split.split(SplitBy.REGION)
+    drawn = []
+    part(split, "ET").events.set_data.connect(drawn.append)
+    stroke(part(split, "WT"), "erase", (2, 11, 11))
+    qtbot.waitUntil(lambda: len(drawn) == 1)
+
+
 def test_a_programme_s_change_is_shown_in_the_parts(bridge, split):
     split.split(SplitBy.REGION)
     bridge.apply(np.random.default_rng(0).integers(0, 4, SHAPE).astype(np.uint8), "model run")

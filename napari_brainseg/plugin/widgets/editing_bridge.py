@@ -85,7 +85,10 @@ class EditingBridge(QObject):
 
     @property
     def labels(self) -> LabelArray | None:
-        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of."""
+        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of.
+
+        They follow later changes: what goes to a thread or is kept must be a copy.
+        """
         self.sync()
         return None if self._editor is None else self._editor.labels
 

@@ -16,6 +16,9 @@ from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import LayerWatch
 from napari_brainseg.plugin.widgets.working_data import integers, make_editable
 
+# The data of every part change at once; drawing parts anew costs several ms each, so it waits for the next picture.
+REDRAW_MS = 30
+
 
 class MirrorLayer(QObject):
     """Pass what is painted in `layer` on to the bridge, and show there what the bridge makes of it.
@@ -31,11 +34,13 @@ class MirrorLayer(QObject):
         self.layer, self.rule = layer, rule
         self._bridge = bridge
         self._mask = as_label_array(layer.data).copy()
-        self._busy = False
         self._guard = LabelGuard(layer, 1)
         self._tidy = QTimer(self)
         self._tidy.setSingleShot(True)
         self._tidy.timeout.connect(self._on_tidy)
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.timeout.connect(self._on_redraw)
         self._watch = LayerWatch(layer, self)
         self._watch.touched.connect(self._on_touched)
         self._watch.replaced.connect(self._on_replaced)
@@ -48,6 +53,7 @@ class MirrorLayer(QObject):
     def close(self) -> None:
         """Let the layer go; harmless for one that the viewer no longer has."""
         self._tidy.stop()
+        self._redraw.stop()
         self._bridge.changed.disconnect(self._on_changed)
         self._watch.close()
         self._guard.close()
@@ -55,7 +61,7 @@ class MirrorLayer(QObject):
     def _on_touched(self, tool: str) -> None:
         """Turn the difference to the mask into labels of those voxels."""
         labels, data = self._bridge.labels, integers(self.layer.data)
-        if self._busy or labels is None or data.shape != self._mask.shape:
+        if labels is None or data.shape != self._mask.shape:
             return
         seen = as_label_array(data)
         indices = changed_voxels(seen, self._mask)
@@ -76,12 +82,11 @@ class MirrorLayer(QObject):
     def _show(self, indices: NDArray[np.intp], values: LabelArray, *, redraw: bool) -> None:
         self._mask.reshape(-1)[indices] = values
         self.layer.data.flat[indices] = values
-        if redraw:
-            self._busy = True
-            try:
-                self.layer.refresh(extent=False)
-            finally:
-                self._busy = False
+        if redraw and not self._redraw.isActive():
+            self._redraw.start(REDRAW_MS)
+
+    def _on_redraw(self) -> None:
+        self.layer.refresh(extent=False)
 
     def _name(self, tool: str) -> str:
         return f"{tool} in {self.rule.name}"

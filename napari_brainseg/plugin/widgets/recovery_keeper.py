@@ -164,7 +164,9 @@ class RecoveryKeeper(QObject):
         self._mine = None
 
     def _on_dirty_changed(self, dirty: bool) -> None:
-        if not dirty:
+        if dirty:
+            self._on_changed()
+        else:
             self.discard()
 
     def _on_written(self, recovery: Recovery) -> None:
