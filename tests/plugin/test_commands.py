@@ -1,5 +1,7 @@
 """The real menus of napari: what the manifest promises is there, and does something."""
 
+import warnings
+
 import pytest
 
 from napari_brainseg.plugin.widgets.commands import workbench_of
@@ -41,6 +43,21 @@ def test_the_plugins_menu_docks_the_workbench_once(viewer):
 
     assert len(docked) == 1
     assert workbench_of(viewer) is docked[0]
+
+
+def test_the_workbench_of_the_menu_works_on_the_viewers_own_layers(viewer, case_folder, qtbot):
+    from napari._app_model import get_app_model
+
+    get_app_model().commands.execute_command("napari-brainseg.workbench").result()
+    workbench = workbench_of(viewer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        workbench.open_paths([case_folder])
+        qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+        workbench.segment_control.start_from(workbench.segment_panel.start_box.itemData(0))
+
+    assert workbench.viewer is viewer
+    assert workbench.bridge.layer is viewer.layers["segmentation"]
 
 
 def test_a_command_opens_the_workbench_and_says_what_is_missing(viewer):

@@ -58,6 +58,8 @@ class Workbench(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # From its menu napari hands over a proxy, whose layers are never identical to those in the viewer.
+        viewer = getattr(viewer, "__wrapped__", viewer)
         self.viewer = viewer
         self.setObjectName("brainsegWorkbench")
         self._docked = self._closed = self._start_when_attached = False
