@@ -177,6 +177,11 @@ def test_the_scale_bar_is_shown_where_mm_are_known(display: Display, viewer: Any
     assert "brainseg_top" not in viewer.canvas.overlays
 
 
+def test_painting_is_2d_unless_asked_for(display: Display, viewer: Any) -> None:
+    assert viewer.dims.ndisplay == 2
+    assert viewer.layers["segmentation"].n_edit_dimensions == 2
+
+
 def test_neurological_only_mirrors_the_picture(display: Display, viewer: Any) -> None:
     before = viewer.layers["flair"].data
     display.set_neurological(True)

@@ -196,6 +196,16 @@ def test_letters_follow_a_layer_that_is_turned_or_flipped(view: OrientedView, vi
     assert {letters.top, letters.bottom} == {"L", "R"}
 
 
+def test_letters_follow_the_channel_that_is_shown(view: OrientedView, viewer: Any) -> None:
+    identity = LayerIdentity("case", Role.CHANNEL, "t1")
+    turned = viewer.add_image(
+        np.zeros(SHAPE, np.float32), scale=(2, 1, -1), units=("mm",) * 3, metadata={METADATA_KEY: identity}
+    )
+    assert _shown_texts(viewer)["brainseg_left"] == "L"
+    turned.visible = False
+    assert _shown_texts(viewer)["brainseg_left"] == "R"
+
+
 def test_a_preference_reset_does_not_flip_the_case(view: OrientedView, viewer: Any) -> None:
     application = get_settings().application
     viewer.dims.order = CORONAL

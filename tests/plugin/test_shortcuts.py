@@ -76,16 +76,14 @@ def _expected(key: Key) -> Calls:
     return [(key.action,) if key.number is None else (key.action, key.number)]
 
 
-@pytest.mark.parametrize("active", ["image", "working", "foreign", "points", "shapes", None])
-def test_every_key_with_each_type_of_layer_active(
-    viewer: Any, shortcuts: Shortcuts, calls: Calls, active: str | None
-) -> None:
-    viewer.layers.selection.active = None if active is None else viewer.layers[active]
-    for key in KEYS:
-        calls.clear()
-        _press(canvas_widget(viewer), key.key)
-        counts = key.where is Where.WINDOW or active == "working"
-        assert calls == (_expected(key) if counts else []), key.key
+def test_every_key_with_each_type_of_layer_active(viewer: Any, shortcuts: Shortcuts, calls: Calls) -> None:
+    for active in ("image", "working", "foreign", "points", "shapes", None):
+        viewer.layers.selection.active = None if active is None else viewer.layers[active]
+        for key in KEYS:
+            calls.clear()
+            _press(canvas_widget(viewer), key.key)
+            counts = key.where is Where.WINDOW or active == "working"
+            assert calls == (_expected(key) if counts else []), f"{key.key} with {active}"
     assert not viewer.layers["working"].data.any()
     assert viewer.layers["working"].mode == "pan_zoom", "a key fell through to napari"
 
@@ -96,31 +94,29 @@ def test_the_table_names_every_action_and_no_key_twice() -> None:
     assert not {"N", "Shift+N", "T", "Esc"} & {key.key for key in KEYS}, "these do nothing yet"
 
 
-@pytest.mark.parametrize("field_type", [QLineEdit, QPlainTextEdit, QSpinBox, QComboBox])
-def test_keys_typed_into_a_field_stay_there(
-    viewer: Any, shortcuts: Shortcuts, calls: Calls, field_type: type[QWidget]
-) -> None:
-    field = field_type()
-    if isinstance(field, QComboBox):
-        field.addItems(["a", "k", "h"])
-    viewer.window.add_dock_widget(field)
-    field.setFocus()
-    assert QApplication.focusWidget() is field
-    for key in KEYS:
-        _press(field, key.key)
-    assert calls == []
-    if isinstance(field, QLineEdit):
-        field.clear()
-        QTest.keyClicks(field, "khuwqK")
-        assert field.text() == "khuwqK"
-    if isinstance(field, QSpinBox):
-        field.setRange(0, 100)
-        field.setValue(50)
-        _press(field, "PgDown")
-        assert field.value() == 40
-    canvas_widget(viewer).setFocus()
-    _press(canvas_widget(viewer), "K")
-    assert calls == [("confirm",)], "the keys are back when the field has lost the focus"
+def test_keys_typed_into_a_field_stay_there(viewer: Any, shortcuts: Shortcuts, calls: Calls) -> None:
+    line, text, number, choice = QLineEdit(), QPlainTextEdit(), QSpinBox(), QComboBox()
+    choice.addItems(["a", "k", "h"])
+    for field in (line, text, number, choice):
+        viewer.window.add_dock_widget(field)
+        field.setFocus()
+        assert QApplication.focusWidget() is field
+        for key in KEYS:
+            _press(field, key.key)
+        assert calls == [], type(field)
+        canvas_widget(viewer).setFocus()
+        _press(canvas_widget(viewer), "K")
+        assert calls == [("confirm",)], "the keys are back when the field has lost the focus"
+        calls.clear()
+    line.setFocus()
+    line.clear()
+    QTest.keyClicks(line, "khuwqK")
+    assert line.text() == "khuwqK"
+    number.setFocus()
+    number.setRange(0, 100)
+    number.setValue(50)
+    _press(number, "PgDown")
+    assert number.value() == 40
 
 
 def test_a_key_pressed_on_a_button_gives_the_canvas_the_focus(viewer: Any, shortcuts: Shortcuts, calls: Calls) -> None:

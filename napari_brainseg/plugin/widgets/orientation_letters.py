@@ -17,7 +17,8 @@ from napari_brainseg.plugin.widgets.orientation import EdgeLetters
 UNKNOWN = "orientation unknown"
 _EDGES = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 _PREFERENCES = ("depth_axis_orientation", "vertical_axis_orientation", "horizontal_axis_orientation")
-_PLACING = ("affine", "rotate", "scale", "shear")
+# What can turn the shown channel in the world, or show another one that was turned.
+_TURNING = ("affine", "rotate", "scale", "shear", "visible")
 
 
 class OrientedView(QObject):
@@ -79,7 +80,7 @@ class OrientedView(QObject):
         for name in _PREFERENCES:
             getattr(get_settings().application.events, name).disconnect(self._on_preference)
         for layer in self._viewer.layers:
-            for event in _PLACING:
+            for event in _TURNING:
                 getattr(layer.events, event).disconnect(self._write)
 
     def _connect(self) -> None:
@@ -101,7 +102,7 @@ class OrientedView(QObject):
         self._write()
 
     def _watch(self, layer: Any) -> None:
-        for event in _PLACING:
+        for event in _TURNING:
             getattr(layer.events, event).connect(self._write)
 
     def _on_preference(self, event: Any = None) -> None:
