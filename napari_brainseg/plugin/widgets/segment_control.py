@@ -94,6 +94,7 @@ class SegmentControl(QObject):
         segmenting.failed.connect(panel.show_error)
         segmenting.finished.connect(self._on_finished)
         segmenting.devices_known.connect(panel.show_devices)
+        segmenting.unavailable.connect(panel.show_unavailable)
         self._layers.labels_changed.connect(self.refresh_starts)
 
     def _on_segment_requested(self, request: SegmentRequest) -> None:

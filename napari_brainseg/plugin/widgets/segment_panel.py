@@ -74,6 +74,7 @@ class SegmentPanel(QWidget):
         self.error = error_line()
         self.start_box, self.start_button = _combo(), QPushButton("Start")
         self._case: Case | None = None
+        self._unavailable = ""
         self._lay_out()
         self._connect()
         self.show_case(None)
@@ -123,6 +124,11 @@ class SegmentPanel(QWidget):
         self.result_box.setVisible(exists)
         self.result_label.setVisible(exists)
 
+    def show_unavailable(self, reason: str) -> None:
+        """Say why no model can run here; the other ways to labels stay."""
+        self._unavailable = reason
+        self._refresh()
+
     def show_error(self, text: str) -> None:
         """Show one red sentence, or nothing."""
         say(self.error, text)
@@ -156,7 +162,7 @@ class SegmentPanel(QWidget):
 
     def _refresh(self) -> None:
         model, case = self.model, self._case
-        reason = why_not(model, case, bool(self.model_box.count()))
+        reason = self._unavailable or why_not(model, case, bool(self.model_box.count()))
         say(self.next_step, reason)
         self.task.start_button.setEnabled(not reason)
         say(self.fit, "" if reason or model is None or case is None else fit_in_words(model, case))

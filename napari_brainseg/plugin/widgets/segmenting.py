@@ -24,6 +24,7 @@ class Segmenting(QObject):
         segmented(object): The `Segmentation`.
         failed(str): One sentence.
         finished(): In every ending.
+        unavailable(str): Why no model can run here at all.
         devices_known(object): (id, words) of every device, once torch could be asked.
     """
 
@@ -32,6 +33,7 @@ class Segmenting(QObject):
     failed = Signal(str)
     finished = Signal()
     devices_known = Signal(object)
+    unavailable = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -63,7 +65,9 @@ class Segmenting(QObject):
     def ask_for_devices(self) -> None:
         """Load torch in a thread, while the window is idle, and tell which devices there are."""
         if self._asking is None:
-            self._asking = run_in_background(_devices(), returned=self.devices_known.emit, errored=self.failed.emit)
+            self._asking = run_in_background(
+                _devices(), returned=self.devices_known.emit, errored=self.unavailable.emit
+            )
 
     def close(self) -> None:
         """Stop whatever runs."""
