@@ -1,15 +1,19 @@
-"""A real viewer with the workbench docked, a small case and a small model."""
+"""A real viewer with the workbench docked, a small case, a small model, and an editing bridge alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from case_files import write_case
 
 from napari_brainseg.cases.case import BRATS_CHANNELS
+from napari_brainseg.cases.labels import BRATS2017
+from napari_brainseg.plugin.layers import LayerIdentity, Role, labels_layer
 
 
 @pytest.fixture
@@ -57,3 +61,40 @@ def tiny_model(own_home: Path) -> str:
     )
     save_model(Model(record, new_network(record)), own_home / "models" / "tiny", "# tiny\n\nNot trained.")
     return "tiny"
+
+
+@pytest.fixture
+def viewer(qapp: Any) -> Any:
+    """napari's own viewer without its window, which takes no time to make; override it where the canvas matters."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def bridge(viewer: Any) -> Iterator[Any]:
+    """An editing bridge on a small working layer, whose slice 2 holds a square of oedema."""
+    from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+
+    labels = np.zeros((6, 30, 40), np.uint8)
+    labels[2, 10:20, 10:20] = 2
+    identity = LayerIdentity("case", Role.WORKING, "segmentation")
+    data, attributes, _ = labels_layer(labels, BRATS2017, (3.0, 1.0, 1.0), identity)
+    layer = viewer.add_labels(data, **attributes)
+    bridge = EditingBridge(viewer)
+    bridge.attach(layer, BRATS2017, (3.0, 1.0, 1.0))
+    viewer.dims.set_current_step(0, 2)
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def heard(bridge: Any) -> SimpleNamespace:
+    """What the bridge has told of so far."""
+    log = SimpleNamespace(edited=[], changed=[], said=[], foreign=[], dirty=[])
+    bridge.edited.connect(log.edited.append)
+    bridge.changed.connect(log.changed.append)
+    bridge.said.connect(log.said.append)
+    bridge.foreign_found.connect(log.foreign.append)
+    bridge.dirty_changed.connect(log.dirty.append)
+    return log

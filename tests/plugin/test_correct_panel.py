@@ -2,11 +2,10 @@ import gc
 
 import numpy as np
 import pytest
-from napari.utils._test_utils import read_only_mouse_event
-from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
+from strokes import drag
 
 from napari_brainseg.cases.case import Case, Labels, Naming
 from napari_brainseg.cases.labels import BRATS2017, LGG
@@ -59,17 +58,6 @@ def case_with(labels, scheme):
     geometry = Geometry(SHAPE, SPACING)
     reference = Labels(Volume(labels, geometry), scheme)
     return Case("case", {}, (), geometry, reference, scheme, Naming.PLAIN)
-
-
-def drag(layer, *voxels):
-    def event(kind, voxel, dragging):
-        position = tuple(layer.data_to_world(voxel))
-        return read_only_mouse_event(kind, is_dragging=dragging, button=1, position=position, dims_displayed=[1, 2])
-
-    mouse_press_callbacks(layer, event("mouse_press", voxels[0], False))
-    for voxel in voxels[1:]:
-        mouse_move_callbacks(layer, event("mouse_move", voxel, True))
-    mouse_release_callbacks(layer, event("mouse_release", voxels[-1], False))
 
 
 def volumes(panel):
@@ -177,7 +165,7 @@ def test_locking_in_the_panel_holds_on_the_canvas(panel, working):
     working.selected_label = 1
     working.mode = "paint"
     before = working.data.copy()
-    drag(working, (2, 15, 2), (2, 15, 28))
+    drag(working, [(2, 15, 2), (2, 15, 28)])
     np.testing.assert_array_equal(working.data == 3, before == 3)
     assert (working.data == 1).any()
     panel.palette_rows.lock_buttons[3].click()
@@ -191,7 +179,7 @@ def test_volumes_are_live_while_a_stroke_is_drawn(panel, working):
     panel.bridge.changed.connect(lambda _edit: seen.append(volumes(panel)["NCR"]))
     working.brush_size = 9
     working.mode = "paint"
-    drag(working, (2, 15, 6), (2, 15, 15), (2, 15, 24))
+    drag(working, [(2, 15, 6), (2, 15, 15), (2, 15, 24)])
     assert seen == sorted(seen)
     assert len(set(seen)) > 1
     count = int((working.data == 1).sum())
@@ -225,7 +213,7 @@ def test_undo_and_redo_buttons_name_what_they_do(panel, working):
     assert not panel.undo_button.isEnabled()
     before = working.data.copy()
     working.mode = "paint"
-    drag(working, (2, 2, 2))
+    drag(working, [(2, 2, 2)])
     assert panel.undo_button.text() == "Undo brush"
     panel.undo_button.click()
     np.testing.assert_array_equal(working.data, before)
@@ -303,7 +291,7 @@ def test_split_and_join_from_the_panel(panel, working):
     panel.tools.tool_buttons["paint"].click()
     assert str(part.mode) == "paint"
     assert [v for v, b in panel.palette_rows.select_buttons.items() if b.isChecked()] == [1]
-    drag(part, (2, 2, 2))
+    drag(part, [(2, 2, 2)])
     assert panel.undo_button.text() == "Undo brush in TC"
     panel.palette_rows.select_buttons[3].click()
     assert panel.viewer.layers.selection.active is panel.split.layers[2]

@@ -19,9 +19,7 @@ def add_working(viewer, scheme=BRATS2017):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, tmp_path, monkeypatch):
-    monkeypatch.setenv("BRAINSEG_HOME", str(tmp_path))
-    viewer = make_napari_viewer()
+def viewer(viewer, tmp_path):
     identity = LayerIdentity("case", Role.CHANNEL, "flair", source=(tmp_path / "case_flair.nii.gz",))
     viewer.add_image(np.zeros(SHAPE), metadata={METADATA_KEY: identity}, units=("mm",) * 3)
     return viewer

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from napari.utils._test_utils import read_only_mouse_event
-from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from strokes import drag
 
 from napari_brainseg.cases.labels import BRATS2017
 from napari_brainseg.plugin.layers import LayerIdentity, Role, identity_of, labels_layer
@@ -13,8 +12,7 @@ SPACING = (2.0, 1.0, 1.0)
 
 
 @pytest.fixture
-def bridge(make_napari_viewer):
-    viewer = make_napari_viewer()
+def bridge(viewer):
     labels = np.zeros(SHAPE, np.uint8)
     labels[1:3, 5:25, 5:25] = 2
     labels[1:3, 10:20, 10:20] = 3
@@ -40,21 +38,10 @@ def part(split, name):
     return next(layer for layer in split.layers if layer.name == name)
 
 
-def drag(layer, *voxels):
-    def event(kind, voxel, dragging):
-        position = tuple(layer.data_to_world(voxel))
-        return read_only_mouse_event(kind, is_dragging=dragging, button=1, position=position, dims_displayed=[1, 2])
-
-    mouse_press_callbacks(layer, event("mouse_press", voxels[0], False))
-    for voxel in voxels[1:]:
-        mouse_move_callbacks(layer, event("mouse_move", voxel, True))
-    mouse_release_callbacks(layer, event("mouse_release", voxels[-1], False))
-
-
 def stroke(layer, mode, *voxels):
     layer.mode = mode
     layer.brush_size = 1
-    drag(layer, *voxels)
+    drag(layer, list(voxels))
 
 
 def assert_one_truth(bridge, split):
