@@ -11,6 +11,7 @@ from napari_brainseg.cases.labels import BRATS2017, BRATS2023, LGG
 from napari_brainseg.cases.volume import Geometry, Volume
 from napari_brainseg.plugin.widgets.confirmations import Confirmations
 from napari_brainseg.plugin.widgets.confirmed_strip import ConfirmedStrip, StripState, follow
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 
 SHAPE = (6, 8, 10)
 
@@ -318,3 +319,29 @@ def test_closing_disconnects_from_the_viewer(confirmations, viewer):
     viewer.dims.set_point(0, 8.0)
 
     assert heard == []
+
+
+def test_with_the_real_bridge_and_viewer(make_napari_viewer, case, qtbot):
+    viewer = make_napari_viewer()
+    layer = viewer.add_labels(np.zeros(SHAPE, np.uint8), scale=(2.0, 1.0, 1.0))
+    bridge = EditingBridge(viewer)
+    bridge.attach(layer, BRATS2017, (2.0, 1.0, 1.0))
+    confirmations = Confirmations(viewer, bridge)
+    confirmations.begin(case, BRATS2017)
+    viewer.dims.set_point(0, 6.0)
+    layer.data_setitem(tuple(np.array([[3, 2, 2], [3, 2, 3]]).T), 2)
+    bridge.sync()
+    assert confirmations.confirm_slice()
+
+    layer.data_setitem(tuple(np.array([[3, 4, 4]]).T), 1)
+    bridge.sync()
+    assert confirmations.correction().labels[3, 4, 4] == 1
+    bridge.undo()
+
+    assert confirmations.is_confirmed()
+    assert confirmations.correction().labels[3].sum() == 4
+    bridge.apply(confirmations.keep_confirmed(np.full(SHAPE, 3, np.uint8), BRATS2017), "model run brats 1")
+    np.testing.assert_array_equal(confirmations.correction().labels[3], layer.data[3])
+    assert (layer.data[2] == 3).all()
+    confirmations.close()
+    bridge.close()
