@@ -221,7 +221,7 @@ def test_undo_and_redo_buttons_name_what_they_do(panel, working):
     panel.redo_button.click()
     assert (working.data != before).any()
     panel.bridge.apply(np.zeros(SHAPE, np.uint8), "model run with a very long name")
-    assert panel.undo_button.text() == "Undo model run with a …"
+    assert panel.undo_button.text() == "Undo model run wit…"
     assert "model run with a very long name in slice 3" in panel.undo_button.toolTip()
 
 
@@ -283,8 +283,10 @@ def test_the_brush_paints_as_many_voxels_as_the_text_says(panel):
 
 
 def test_split_and_join_from_the_panel(panel, working):
+    working.mode = "paint"
     panel.split_region_button.click()
     assert panel.split.by is SplitBy.REGION
+    assert {str(part.mode) for part in panel.split.layers} == {"paint"}, "the brush stays in the hand"
     assert panel.split_region_button.isHidden()
     part = panel.split.layers[1]
     panel.viewer.layers.selection.active = part

@@ -246,7 +246,7 @@ def test_undo_does_not_break_a_lock_but_says_what_to_unlock(bridge, heard):
     bridge.set_locked({1})
     assert bridge.undo() is None
     np.testing.assert_array_equal(bridge.layer.data, painted)
-    assert heard.said[-1] == "Unlock NCR to undo outside change."
+    assert heard.said[-1] == "Unlock NCR to undo change."
     bridge.set_locked(())
     assert bridge.undo() is not None
 

@@ -302,7 +302,7 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 def _show_step(button: QPushButton, verb: str, step: Edit | None, keys: str) -> None:
     name = "" if step is None else step.source
-    short = name if len(name) <= 18 else f"{name[:17]}…"
+    short = name if len(name) <= 14 else f"{name[:13]}…"
     button.setText(f"{verb} {short}".strip())
     button.setToolTip(f"{verb} {name} in {step.where()}: {keys}" if step is not None else f"Nothing to {verb.lower()}")
     button.setEnabled(step is not None)

@@ -8,7 +8,8 @@ from typing import Any
 from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
-OUTSIDE = "outside change"
+# Fits after "undid" as the names of tools do.
+OUTSIDE = "change"
 _TOOLS = {"paint": "brush", "erase": "eraser", "fill": "fill", "polygon": "polygon"}
 _STROKES = ("paint", "erase", "fill")
 

@@ -114,6 +114,7 @@ class SplitLayers(QObject):
         )
         layer.brush_size = whole.brush_size
         layer.contour = whole.contour
+        layer.mode = whole.mode
         return layer
 
     def _colour(self, whole: Labels, rule: PaintRule) -> tuple[float, ...]:
