@@ -30,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r{progress.message} {progress.done}/{progress.total}   ", end="", file=sys.stderr)
 
     model, _ = run_to_end(train(settings), show)
-    command = f"brainseg train --config {args.config} {' '.join(args.overrides)}".rstrip()
+    # Where the data lie and the run is kept is this machine's affair, not the model's.
+    kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
+    command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
     record = save_model(model, settings.out / settings.name, training_card(model.record, command), overwrite=True)
     print(record.folder)
     return 0
