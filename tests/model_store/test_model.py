@@ -35,6 +35,13 @@ def test_a_saved_model_gives_the_same_answer_to_half_precision(model: Model, tmp
     assert find_model("saved", [tmp_path]).card == "# card"
 
 
+def test_a_saved_model_is_readable_by_whom_the_user_lets_read(model: Model, tmp_path: Path) -> None:
+    record = save_model(model, tmp_path / "saved", "")
+    (tmp_path / "plain").touch()
+    usual = (tmp_path / "plain").stat().st_mode
+    assert {p.stat().st_mode for p in record.weights_path.parent.iterdir()} == {usual}
+
+
 def test_a_loaded_model_is_kept_until_its_file_changes(model: Model, tmp_path: Path) -> None:
     record = save_model(model, tmp_path / "saved", "")
     first = load_model(record)
@@ -56,7 +63,7 @@ def test_an_existing_folder_is_not_replaced_unasked(model: Model, tmp_path: Path
 def test_weights_that_are_damaged_absent_or_of_another_network_are_named(model: Model, tmp_path: Path) -> None:
     record = save_model(model, tmp_path / "saved", "")
     other = replace(record, network={"name": "unext", "options": {"widths": [4, 8, 10, 15, 25]}})
-    with pytest.raises(ModelError, match="does not fit the network"):
+    with pytest.raises(ModelError, match=r"does not fit the network"):
         load_model(replace(other))
     record.weights_path.write_bytes(b"nothing of the kind")
     with pytest.raises(ModelError, match="damaged"):
