@@ -302,6 +302,7 @@ def test_split_and_join_from_the_panel(panel, working):
     panel.join_button.click()
     assert panel.split.by is None
     assert panel.viewer.layers.selection.active is working
+    assert str(working.mode) == "paint"
     assert not panel.split_region_button.isHidden()
 
 

@@ -67,9 +67,13 @@ class SplitLayers(QObject):
         if layer is None or scheme is None:
             return
         self._by, self._whole, self._was_visible = by, layer, layer.visible
+        # Hiding a layer takes the tool out of its hand.
+        tool = layer.mode
         layer.visible = False
         for rule in class_rules(scheme) if by is SplitBy.CLASS else region_rules(scheme):
-            self._mirrors.append(MirrorLayer(self._add(layer, rule), rule, self._bridge, self))
+            part = self._add(layer, rule)
+            part.mode = tool
+            self._mirrors.append(MirrorLayer(part, rule, self._bridge, self))
         self._viewer.layers.selection.active = self._mirrors[0].layer
         self.changed.emit()
 
@@ -79,6 +83,8 @@ class SplitLayers(QObject):
             return
         self._bridge.end_stroke()
         mirrors, self._mirrors, self._by = self._mirrors, [], None
+        active = self._viewer.layers.selection.active
+        tool = next((str(mirror.layer.mode) for mirror in mirrors if mirror.layer is active), None)
         for mirror in mirrors:
             mirror.close()
             mirror.deleteLater()
@@ -88,6 +94,8 @@ class SplitLayers(QObject):
         if whole is not None and whole in self._viewer.layers:
             whole.visible = self._was_visible
             self._viewer.layers.selection.active = whole
+            if tool is not None and whole.visible:
+                whole.mode = tool
         self.changed.emit()
 
     def close(self) -> None:
@@ -114,7 +122,6 @@ class SplitLayers(QObject):
         )
         layer.brush_size = whole.brush_size
         layer.contour = whole.contour
-        layer.mode = whole.mode
         return layer
 
     def _colour(self, whole: Labels, rule: PaintRule) -> tuple[float, ...]:
