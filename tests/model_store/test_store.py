@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_description_is_said(tmp_path: Path, change: dict[s
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     place(RECORD, tmp_path / "project" / "known")
-    with pytest.raises(ModelError, match="'unknown'.*known"):
+    with pytest.raises(ModelError, match=r"'unknown'.*known"):
         find_model("unknown", [tmp_path / "project"])
 
 
