@@ -102,8 +102,17 @@ class ProjectControl(QObject):
 def _kept(project: Project, case: Case) -> Generator[Progress, None, Kept]:
     yield Progress(0, 0, "looking into the project")
     found, correction = project.latest_labels(case), project.correction(case)
+    if correction is not None and correction.is_empty:
+        correction = None
     if found is None:
-        return Kept(correction=correction)
+        if correction is None:
+            return Kept()
+        # Confirming saves at once, so a window that was killed may leave a correction without any saved labels.
+        words = f"as confirmed at {correction.when}"
+        return Kept(correction.labels, correction.scheme, words, correction.model, correction)
     labels, version = found
-    words = f"version {version.number} of {version.when}"
-    return Kept(labels, scheme_by_id(version.scheme_id), words, version.model, correction)
+    scheme = scheme_by_id(version.scheme_id)
+    if correction is not None and correction.scheme == scheme:
+        # For the same reason, what is confirmed is never older than the labels.
+        labels = np.where(correction.confirmed, correction.labels, labels)
+    return Kept(labels, scheme, f"version {version.number} of {version.when}", version.model, correction)
