@@ -83,7 +83,7 @@ def batch_of(pieces: Sequence[Piece], record: ModelRecord) -> tuple[Tensor, Tens
         pads = [(0, extent - (s.stop - s.start)) for extent, s in zip(size, window, strict=True)]
         images = np.pad(case.images[(slice(None), *window)], [(0, 0), *pads])
         parts.append((images, np.pad(case.labels[window], pads), np.pad(case.confirmed[window], pads)))
-    images, labels, confirmed = (torch.from_numpy(np.stack(group)) for group in zip(*parts, strict=True))
+    stacked = [torch.from_numpy(np.stack(group)) for group in zip(*parts, strict=True)]
     if record.spatial_dims == 2:
-        return images[:, :, 0], labels[:, 0], confirmed[:, 0]
-    return images, labels, confirmed
+        return stacked[0][:, :, 0], stacked[1][:, 0], stacked[2][:, 0]
+    return stacked[0], stacked[1], stacked[2]
