@@ -73,7 +73,7 @@ def test_a_renamed_layer_stays_what_it_is(opened):
     opened.viewer.layers["flair"].name = "something"
 
     assert [layer.name for layer in opened.layers.ours(Role.WORKING)] == ["mine"]
-    assert opened.folds["Correct"].summary.text().startswith("working on: mine")
+    assert opened.folds["Correct"].summary.full_text.removeprefix("working on: ").startswith("mine")
     opened.press("CSV")
 
 

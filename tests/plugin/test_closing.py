@@ -57,10 +57,13 @@ def test_the_workbench_saves_into_the_project_and_the_next_start_goes_on(opened,
     opened.bridge.apply(painted, "brush")
     monkeypatch.setattr(opened.closing, "_ask", lambda *_: Answer.SAVE)
     assert "Brats18_Test_1_1" in opened._unsaved()
+    assert opened.folds["Correct"].summary.full_text == "segmentation, unsaved"
+    assert not opened.save_button.isHidden()
 
     opened.save_button.click()
     assert not opened.bridge.dirty
     assert opened._unsaved() == ""
+    assert opened.folds["Correct"].summary.full_text == "working on: segmentation"
 
     files = opened.case_control.opening.current
     opened.viewer.layers.clear()

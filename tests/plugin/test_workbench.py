@@ -17,7 +17,7 @@ def test_opening_shows_flair_over_the_tumour(opened):
     assert opened.case.id == CASE_ID
     assert round(viewer.dims.point[0] / opened.case.geometry.spacing[0]) == TUMOUR_SLICE
     assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"millimeter"}
-    assert opened.folds["Case"].summary.text() == CASE_ID
+    assert opened.folds["Case"].summary.full_text == CASE_ID
     assert not opened.case_panel.details.isHidden()
 
 

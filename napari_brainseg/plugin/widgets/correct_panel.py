@@ -126,7 +126,8 @@ class CorrectPanel(QWidget):
         for widget in (self.working_line, self.problem_line, self.palette_rows, self.tools, self.volumes):
             inside.addWidget(widget)
         inside.addLayout(_row(self.undo_button, self.redo_button))
-        inside.addLayout(_row(self.confirm_button, self.unconfirm_button, self.confirmed_text))
+        inside.addLayout(_row(self.confirm_button, self.unconfirm_button))
+        inside.addWidget(self.confirmed_text)
         inside.addLayout(_row(self.split_label, self.split_class_button, self.split_region_button, self.join_button))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -42,6 +42,7 @@ class ExportPanel(QWidget):
         self.done, self.error = hint(), error_line()
         self.done.setObjectName("good")
         self.done.hide()
+        self.other_button.hide()
         self.csv_button.setToolTip("A table of the volumes of classes and regions")
         self._kinds = ("nifti", "tif")
         self._asked: ExportRequest | None = None
@@ -73,6 +74,7 @@ class ExportPanel(QWidget):
     def show_exists(self, request: ExportRequest, paths: Sequence[Path]) -> None:
         """Ask, in place, whether existing files may be replaced."""
         self._asked = request
+        say(self.done, "")
         names = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
         self.question.label.setText(f"{names} {'exists' if len(paths) == 1 else 'exist'} already in this folder.")
         self.question.show()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from napari_brainseg.plugin.widgets.elided_label import ElidedLabel
 
 
 class Fold(QFrame):
@@ -28,11 +30,9 @@ class Fold(QFrame):
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.header.setCursor(Qt.CursorShape.PointingHandCursor)
         self.header.toggled.connect(self._on_toggled)
-        self.summary = QLabel()
+        self.summary = ElidedLabel()
         self.summary.setObjectName("fact")
         self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        # A long case name is cut at the left edge of its own space; it never widens the dock.
-        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         top = QHBoxLayout()
         top.setContentsMargins(0, 0, 0, 0)
         top.addWidget(self.header)
@@ -58,8 +58,7 @@ class Fold(QFrame):
 
     def set_summary(self, text: str) -> None:
         """Show a short text at the right of the header."""
-        self.summary.setText(text)
-        self.summary.setToolTip(text)
+        self.summary.show_text(text)
 
     def _on_toggled(self, opened: bool) -> None:
         self.header.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_brainseg.base.paths import why_not_writable
+from napari_brainseg.plugin.widgets.elided_label import ElidedLabel
 from napari_brainseg.plugin.widgets.style import error_line, say
 
 
@@ -20,9 +21,8 @@ class PlaceRow(QWidget):
         super().__init__(parent)
         self.folder: Path | None = None
         self.title = QLabel(title)
-        self.path_label = QLabel()
+        self.path_label = ElidedLabel()
         self.path_label.setObjectName("fact")
-        self.path_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.change_button = QPushButton("Change…")
         self.change_button.clicked.connect(self.change_requested)
         self.problem = error_line()
@@ -41,16 +41,5 @@ class PlaceRow(QWidget):
         problem = why_not_writable(folder)
         say(self.problem, problem or "")
         self.change_button.setText("Change…" if problem is None else "Choose another…")
-        self.path_label.setToolTip(str(folder))
-        self._elide()
+        self.path_label.show_text(str(folder))
         return problem is None
-
-    def resizeEvent(self, event: object) -> None:
-        """Shorten the path to the room there is."""
-        self._elide()
-
-    def _elide(self) -> None:
-        if self.folder is not None:
-            metrics = self.path_label.fontMetrics()
-            room = max(40, self.path_label.width() - 4)
-            self.path_label.setText(metrics.elidedText(str(self.folder), Qt.TextElideMode.ElideMiddle, room))

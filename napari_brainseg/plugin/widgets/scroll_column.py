@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
@@ -18,10 +18,25 @@ class ScrollColumn(QScrollArea):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setWidgetResizable(True)
         self.setWidget(content)
+        content.installEventFilter(self)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Keep the content at the width of the viewport, whatever the widest row would like."""
         super().resizeEvent(event)
+        self._fit()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Give the content the height that its wrapped texts need, whenever they change."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return False
+
+    def _fit(self) -> None:
         content, viewport = self.widget(), self.viewport()
-        if content is not None and viewport is not None:
-            content.setFixedWidth(viewport.width())
+        if content is None or viewport is None:
+            return
+        content.setFixedWidth(viewport.width())
+        layout = content.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            # Qt squeezes rows below what wrapped texts need, because it asks for their height at another width.
+            content.setMinimumHeight(layout.totalHeightForWidth(viewport.width()))

@@ -7,8 +7,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QWidget
 
 PANEL_WIDTH = 340
-ERROR_COLOUR = "#ff6b68"
-GOOD_COLOUR = "#4cc38a"
+# Red for what failed and green for what was done, legible on a dark and on a light window.
+COLOURS = {"dark": ("#ff6b68", "#4cc38a"), "light": ("#b3261e", "#1b7f4d")}
 
 
 def sheet(theme_id: str) -> str:
@@ -19,6 +19,8 @@ def sheet(theme_id: str) -> str:
     line = f"rgba({red}, {green}, {blue}, 40)"
     wash = f"rgba({red}, {green}, {blue}, 14)"
     accent = theme.current.as_hex()
+    error, good = COLOURS[theme.type]
+    ink = "white" if theme.type == "dark" else theme.text.as_hex()
     return f"""
     QLabel {{ background: transparent; }}
     QScrollBar:vertical {{ width: 8px; margin: 0; background: transparent; border: none; }}
@@ -27,8 +29,8 @@ def sheet(theme_id: str) -> str:
     QScrollBar::add-page:vertical, QScrollBar::sub-page:vertical {{ background: transparent; }}
     QLabel#hint {{ color: {grey}; }}
     QLabel#fact {{ color: {grey}; }}
-    QLabel#error {{ color: {ERROR_COLOUR}; }}
-    QLabel#good {{ color: {GOOD_COLOUR}; }}
+    QLabel#error {{ color: {error}; }}
+    QLabel#good {{ color: {good}; }}
     QLabel#strong {{ font-weight: 600; }}
     QFrame#fold {{ border: none; border-top: 1px solid {line}; background: transparent; }}
     QToolButton#foldHeader {{
@@ -38,7 +40,7 @@ def sheet(theme_id: str) -> str:
     QFrame#drop[over="true"] {{ border: 1px solid {accent}; }}
     QFrame#notice {{ border: 1px solid {line}; border-radius: 6px; background: {wash}; }}
     QPushButton {{ padding: 4px 10px; min-height: 18px; }}
-    QPushButton#primary {{ background: {accent}; color: white; font-weight: 600; }}
+    QPushButton#primary {{ background: {accent}; color: {ink}; font-weight: 600; }}
     QPushButton#primary:disabled {{ background: {wash}; color: {grey}; }}
     QToolButton#tool, QToolButton#classButton {{
         background: {wash}; border: none; border-radius: 3px; padding: 3px 5px;

@@ -315,6 +315,7 @@ class Workbench(QWidget):
     def _on_project_changed(self, project: Any) -> None:
         self.segment_control.model_folders = () if project is None else (project.models,)
         self.segment_control.refresh_models()
+        self.confirmations.save()  # what is confirmed goes to the new place too
         self.learn_controller.refresh()
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:
@@ -343,7 +344,9 @@ class Workbench(QWidget):
             self.confirmations.set_prediction(given, model)
 
     def _on_headline(self, headline: str) -> None:
-        self.folds["Correct"].set_summary(headline)
+        # With the link to save beside it there is room for the layer's name alone.
+        dirty = f"{headline.removeprefix('working on: ')}, unsaved"
+        self.folds["Correct"].set_summary(dirty if self.bridge.dirty else headline)
         self.save_button.setVisible(self.bridge.dirty)
 
     def _show_confirmed(self) -> None:
