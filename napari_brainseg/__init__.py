@@ -16,6 +16,7 @@ _PUBLIC = {
     "segment": "napari_brainseg.inference.engine",
     "SegmentSettings": "napari_brainseg.inference.settings",
     "finetune": "napari_brainseg.training.finetuning",
+    "FinetuneSettings": "napari_brainseg.training.finetune_settings",
     "run_to_end": "napari_brainseg.base.progress",
     "create_network": "napari_brainseg.networks",
     "list_models": "napari_brainseg.model_store.store",
