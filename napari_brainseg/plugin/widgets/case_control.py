@@ -141,7 +141,8 @@ class CaseControl(QObject):
 
     def _show_in_panel(self, case: Case) -> None:
         files = self.opening.current
-        options, chosen = ({}, {}) if files is None else channel_options(files)
+        # After a file that could not be read the open case is not the one that was asked for last.
+        options, chosen = channel_options(files) if files is not None and files.id == case.id else ({}, {})
         now = {name: path for name, path in chosen.items() if name in case.paths}
         now |= {name: paths[0] for name, paths in case.paths.items() if paths and paths[0] in options.values()}
         self._panel.show_case(case, options, now)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from case_files import CASE_ID, CASE_SHAPE, write_case
+from nifti_files import save
+
+from napari_brainseg.cases.labels import BRATS2023
+from napari_brainseg.cases.sample_files import lgg_sample
+from napari_brainseg.plugin.layers import Role
+
+
+def _open(workbench, qtbot, *paths):
+    workbench.open_paths(list(paths))
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+
+def test_files_whose_channel_the_names_do_not_tell_are_asked_for(workbench, tmp_path, qtbot):
+    for name in ("first", "second"):
+        save(tmp_path / "case" / f"{name}.nii.gz", np.ones(CASE_SHAPE, np.int16))
+    workbench.open_paths([tmp_path / "case"])
+    form = workbench.case_panel.channel_form
+    qtbot.waitUntil(lambda: bool(form.boxes), timeout=20_000)
+    assert not form.isHidden()
+    assert workbench.case is None
+    assert "Choose below" in workbench.case_panel.error.text()
+
+    for channel, name in (("flair", "second"), ("t1", "first")):
+        box = form.boxes[channel]
+        box.setCurrentIndex(box.findText(f"{name}.nii.gz"))
+    form.apply_button.click()
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+    assert workbench.case.paths["flair"][0].name == "second.nii.gz"
+    assert workbench.case.missing == ("t1ce", "t2")
+    assert "t2\u00a0–\u00a0(missing)" in workbench.case_panel.details.channels_label.text()
+
+
+def test_a_channel_on_another_grid_waits_for_the_button(workbench, tmp_path, qtbot):
+    folder = write_case(tmp_path)
+    save(folder / f"{CASE_ID}_t1.nii.gz", np.ones((5, 20, 18), np.int16))
+    _open(workbench, qtbot, folder)
+    assert "t1" not in [layer.name for layer in workbench.viewer.layers]
+    assert "another grid" in workbench.case_panel.details.notes.text()
+
+    workbench.case_panel.off_grid.buttons["t1"].click()
+    qtbot.waitUntil(lambda: "t1" in workbench.case.channels, timeout=20_000)
+    assert workbench.viewer.layers["t1"].data.shape == CASE_SHAPE
+    assert workbench.case_panel.off_grid.isHidden()
+
+
+def test_the_spacing_of_tifs_can_be_entered_and_nothing_is_invented_before(workbench, qtbot):
+    _open(workbench, qtbot, lgg_sample())
+    workbench.segment_control.start_from(workbench.segment_panel.start_box.itemData(0))
+    assert {str(unit) for layer in workbench.viewer.layers for unit in layer.units} == {"pixel"}
+    row = workbench.case_panel.spacing_row
+    assert not row.isHidden()
+    assert not row.set_button.isEnabled()
+
+    for box, value in zip(row.boxes, (5.0, 0.9, 0.8), strict=True):
+        box.setValue(value)
+    row.set_button.click()
+    qtbot.waitUntil(lambda: workbench.case.geometry.spacing is not None, timeout=20_000)
+    assert {tuple(layer.scale) for layer in workbench.viewer.layers} == {(5.0, 0.9, 0.8)}
+    assert {str(unit) for layer in workbench.viewer.layers for unit in layer.units} == {"millimeter"}
+    assert workbench.bridge.spacing == (5.0, 0.9, 0.8)
+    assert row.isHidden()
+
+
+def test_labels_are_read_by_another_scheme_on_request(workbench, tmp_path, qtbot):
+    folder = write_case(tmp_path, labels=False)
+    labels = np.zeros(CASE_SHAPE, np.uint8)
+    labels[3, 5:9, 5:9] = 2
+    save(folder / f"{CASE_ID}_seg.nii.gz", labels)
+    _open(workbench, qtbot, folder)
+    box = workbench.case_panel.details.scheme_box
+    workbench.case_panel.scheme_chosen.emit("brats2023")
+    qtbot.waitUntil(lambda: workbench.case.labels.scheme == BRATS2023, timeout=20_000)
+    assert box.currentData() == "brats2023"
+    assert len(workbench.layers.ours(Role.REFERENCE)) == 1
+
+
+def test_a_scheme_that_does_not_fit_is_said_and_the_drop_down_goes_back(opened, qtbot):
+    box = opened.case_panel.details.scheme_box
+    box.setCurrentIndex(box.findData("lgg"))
+    opened.case_panel.scheme_chosen.emit("lgg")
+    qtbot.waitUntil(lambda: bool(opened.case_panel.error.text()), timeout=20_000)
+
+    assert "4" in opened.case_panel.error.text()
+    assert box.currentData() == "brats2017"
+
+
+def test_labels_can_be_attached_and_started_from_a_file(workbench, tmp_path, qtbot):
+    _open(workbench, qtbot, write_case(tmp_path, labels=False))
+    labels = np.zeros(CASE_SHAPE, np.uint8)
+    labels[3, 5:9, 5:9] = 4
+    path = save(tmp_path / "elsewhere" / "mine.nii.gz", labels)
+
+    workbench.segment_control.attach_requested.emit(path)
+    qtbot.waitUntil(lambda: workbench.bridge.layer is not None, timeout=20_000)
+
+    assert np.count_nonzero(workbench.bridge.labels == 3) == 16
+    assert len(workbench.layers.ours(Role.REFERENCE)) == 1
+
+
+def test_labels_on_another_grid_are_refused_in_a_sentence(opened, tmp_path, qtbot):
+    path = save(tmp_path / "small.nii.gz", np.zeros((3, 4, 5), np.uint8))
+    opened.case_control.attach(path)
+    qtbot.waitUntil(lambda: bool(opened.case_panel.error.text()), timeout=20_000)
+
+    assert "small.nii.gz" in opened.case_panel.error.text()
+    assert opened.case.labels.path.name == f"{CASE_ID}_seg.nii.gz"
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_bad_files_are_one_sentence_and_the_open_case_stays(opened, tmp_path, qtbot, content):
+    case = opened.case
+    bad = tmp_path / "bad_flair.nii.gz"
+    bad.write_bytes(content)
+    opened.open_paths([bad])
+    qtbot.waitUntil(lambda: bool(opened.case_panel.error.text()), timeout=20_000)
+
+    assert "bad_flair.nii.gz" in opened.case_panel.error.text()
+    assert opened.case is case
+    assert opened.case_panel.busy.isHidden()
