@@ -188,7 +188,7 @@ def test_volumes_are_live_while_a_stroke_is_drawn(panel, working):
 
 def test_without_spacing_volumes_are_voxels_until_it_is_known(panel):
     layer = add_working(panel, LGG, (start_labels() > 0).astype(np.uint8), None)
-    assert volumes(panel) == {"FLAIR abnormality": "400 voxels"}
+    assert volumes(panel) == {"FLAIR abnormality": "400 voxels", "WT region": "400 voxels"}
     assert panel.tools.brush_text.text() == "11 voxels"
     layer.paint((2, 1, 1), 1)
     panel.bridge.set_spacing((1.0, 2.0, 2.0))

@@ -191,9 +191,7 @@ class CorrectPanel(QWidget):
     def _show_scheme(self, layer: Labels, scheme: LabelScheme) -> None:
         self.palette_rows.show_scheme(scheme, class_colours(layer, scheme))
         self.palette_rows.show_hidden(hidden_classes(layer, scheme))
-        # One region that is the only class would say the same thing twice.
-        alone = len(scheme.classes) == 1
-        self.volumes.show_regions([] if alone else [(r.name, r.long_name) for r in scheme.regions])
+        self.volumes.show_regions([(r.name, r.long_name) for r in scheme.regions])
 
     def _control(self, layer: Labels | None) -> None:
         """Let tools and marks follow this layer: the working one, or the part of a split that is active."""

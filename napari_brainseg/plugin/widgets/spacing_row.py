@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_brainseg.plugin.widgets.style import hint
 
@@ -43,5 +43,8 @@ def _millimetres() -> QDoubleSpinBox:
     box.setRange(0.0, 50.0)
     box.setDecimals(2)
     box.setSingleStep(0.1)
+    # Three of them and a button share the panel's width.
+    box.setMinimumWidth(40)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     return box

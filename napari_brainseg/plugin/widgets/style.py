@@ -39,6 +39,7 @@ def sheet(theme_id: str) -> str:
     QFrame#drop {{ border: 1px dashed {line}; border-radius: 6px; background: {wash}; }}
     QFrame#drop[over="true"] {{ border: 1px solid {accent}; }}
     QFrame#notice {{ border: 1px solid {line}; border-radius: 6px; background: {wash}; }}
+    QDoubleSpinBox {{ min-width: 30px; max-width: 90px; padding: 1px 2px; }}
     QPushButton {{ padding: 4px 10px; min-height: 18px; }}
     QPushButton#primary {{ background: {accent}; color: {ink}; font-weight: 600; }}
     QPushButton#primary:disabled {{ background: {wash}; color: {grey}; }}
