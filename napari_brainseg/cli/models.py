@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_brainseg.base.paths import default_project
+from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.store import find_model, list_models
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a model, or one card."""
-    places = [(args.project or default_project()) / "models"]
+    places = [args.project / "models"] if args.project else []
     if args.card:
         print(find_model(args.card, places).card)
         return 0
@@ -25,9 +25,8 @@ def run(args: argparse.Namespace) -> int:
     if not records:
         print("No model was found.")
     for record in records:
-        mean = record.scores.get("validation", {}).get("mean", {})
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in mean.items())
+        scores = score_line(record)
         print(f"{record.name}  (version {record.version})  {record.title}")
         print(f"    takes {', '.join(record.channels)}; gives {record.scheme.title}")
-        print(f"    {f'validation Dice {scores}; ' if scores else ''}{record.folder}")
+        print(f"    {f'{scores}; ' if scores else ''}{record.folder}")
     return 0

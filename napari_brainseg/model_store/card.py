@@ -56,6 +56,19 @@ def training_card(record: ModelRecord, command: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def score_line(record: ModelRecord) -> str:
+    """Return a model's scores in one line: of validation, or before and after a fine-tuning; empty without scores."""
+    validation = record.scores.get("validation", {}).get("mean", {})
+    if validation:
+        return "validation Dice " + ", ".join(f"{name} {value:.3f}" for name, value in validation.items())
+    confirmed = record.scores.get("confirmed", {})
+    before, after = confirmed.get("before", {}), confirmed.get("after", {})
+    if not after:
+        return ""
+    changes = ", ".join(f"{name} {before[name]:.3f} → {value:.3f}" for name, value in after.items() if name in before)
+    return f"from {record.parent}; Dice on its confirmed slices {changes}"
+
+
 def scores_table(scores: Mapping[str, Mapping[str, object]]) -> str:
     """Return a Markdown table of scores per case, the mean first; `scores` has `mean` and `cases`."""
     mean = scores.get("mean", {})

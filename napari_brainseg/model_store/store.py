@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_brainseg.base.errors import ModelError
-from napari_brainseg.base.paths import shipped_models, user_data
+from napari_brainseg.base.paths import default_project, shipped_models, user_data
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import SCHEMES, LabelScheme
 from napari_brainseg.model_store.preprocessing import Preprocessing
@@ -104,8 +104,9 @@ def read_record(folder: Path) -> ModelRecord:
 
 
 def model_places(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
-    """Return the folders that are searched for models, those given first, then the user's, then the shipped ones."""
-    return (*extra, user_data() / "models", shipped_models())
+    """Return the folders that are searched: those given, the default project's, the user's, then the shipped ones."""
+    places = (*extra, default_project() / "models", user_data() / "models", shipped_models())
+    return tuple(dict.fromkeys(places))
 
 
 def list_models(extra: Iterable[Path] = ()) -> list[ModelRecord]:
@@ -139,8 +140,9 @@ def find_model(name: str | Path, extra: Iterable[Path] = ()) -> ModelRecord:
 def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord | None:
     """Return the first model that was made for the channels of such a case, or None.
 
-    A model fits when the case's kind of exam has all its channels, whether or not this case has them.
+    A model fits when the case's kind of exam has all its channels, whether or not this case has them. One that was
+    fine-tuned is taken only where there is no other: a person chooses it by name.
     """
     fitting = [r for r in records if set(r.channels) <= set(case.expected)]
     # A model that uses more of the exam's sequences comes first.
-    return max(fitting, key=lambda r: len(r.channels), default=None)
+    return max(fitting, key=lambda r: (r.parent is None, len(r.channels)), default=None)

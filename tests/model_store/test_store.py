@@ -84,3 +84,13 @@ def test_the_default_model_takes_the_channels_of_the_exam() -> None:
     case = make_lgg_phantom(1)
     assert default_model_for(case, [flair_only, brats, RECORD]) == RECORD
     assert default_model_for(case, [brats]) is None
+
+
+def test_a_fine_tuned_model_is_no_default_where_its_parent_is_there() -> None:
+    taught = replace(RECORD, name="small-2", parent="small")
+    assert default_model_for(make_lgg_phantom(1), [taught, RECORD]) == RECORD
+
+
+def test_models_of_the_default_project_are_found_by_name(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "home" / "project" / "models" / "taught")
+    assert find_model("taught").name == "taught"

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_brainseg.cases.case import Case
+from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.plugin.widgets.style import error_line, hint, say
 from napari_brainseg.plugin.widgets.task_row import TaskRow
@@ -58,6 +59,7 @@ class SegmentPanel(QWidget):
         self.card.setOpenExternalLinks(True)
         self.card.setFixedHeight(220)
         self.card.hide()
+        self.scores = hint()
         self.fit = hint()
         self.slice_button, self.case_button = QRadioButton("this slice"), QRadioButton("whole case")
         self.case_button.setChecked(True)
@@ -156,6 +158,7 @@ class SegmentPanel(QWidget):
     def _on_model_changed(self) -> None:
         model = self.model
         self.card.setMarkdown(model.card if model else "")
+        say(self.scores, score_line(model) if model else "")
         self.card_button.setEnabled(bool(model and model.card))
         self._refresh()
         self.model_changed.emit()
@@ -180,14 +183,15 @@ class SegmentPanel(QWidget):
         extent.addStretch(1)
         form.addWidget(QLabel("Model"), 0, 0)
         form.addLayout(model_row, 0, 1)
-        form.addWidget(self.card, 1, 0, 1, 2)
-        form.addWidget(QLabel("Device"), 2, 0)
-        form.addWidget(self.device_box, 2, 1)
-        form.addWidget(QLabel("On"), 3, 0)
-        form.addLayout(extent, 3, 1)
-        form.addWidget(self.result_label, 4, 0)
-        form.addWidget(self.result_box, 4, 1)
-        form.addWidget(self.probabilities, 5, 1)
+        form.addWidget(self.scores, 1, 1)
+        form.addWidget(self.card, 2, 0, 1, 2)
+        form.addWidget(QLabel("Device"), 3, 0)
+        form.addWidget(self.device_box, 3, 1)
+        form.addWidget(QLabel("On"), 4, 0)
+        form.addLayout(extent, 4, 1)
+        form.addWidget(self.result_label, 5, 0)
+        form.addWidget(self.result_box, 5, 1)
+        form.addWidget(self.probabilities, 6, 1)
         start = QHBoxLayout()
         from_label = hint("or start from")
         from_label.setWordWrap(False)
