@@ -16,6 +16,7 @@ VERBS = {
     "segment": "segment cases and write their masks",
     "export": "write labels on a case's own grid",
     "finetune": "teach a model from the corrections of a project",
+    "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",
     "models": "list the models that can be used",
 }

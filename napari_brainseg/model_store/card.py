@@ -7,18 +7,6 @@ from collections.abc import Mapping
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.model_store.store import ModelRecord
 
-_DATA = {
-    "lgg": (
-        "TCGA lower-grade glioma slices of the Kaggle set `mateuszbuda/lgg-mri-segmentation` (Buda et al. 2019; "
-        "images: TCIA, TCGA-LGG), licence CC BY-NC-SA 4.0. The weights learned from them: use them for "
-        "non-commercial work."
-    ),
-    "brats": (
-        "BraTS 2018 training cases with expert labels, for research use (Menze et al. 2015, Bakas et al. 2017, "
-        "2018). Some of its TCIA cases come from the same TCGA collection as the LGG set."
-    ),
-}
-
 
 def training_card(record: ModelRecord, command: str) -> str:
     """Return the card of a model trained from scratch, Markdown."""
@@ -38,7 +26,7 @@ def training_card(record: ModelRecord, command: str) -> str:
         + ", ".join(f"{c.disk} {c.long_name}" for c in scheme.classes)
         + f"). Network `{record.network['name']}`, {record.spatial_dims}-D. {misses}",
         "## Data and licence",
-        _DATA.get(settings.get("split_name", ""), "See the training record in model.json.")
+        (str(settings.get("source", "")).strip() or "Not recorded.")
         + (f" Mixed with {phantoms} synthetic cases made by this program." if phantoms else ""),
         f"Split by patient: `{settings.get('split')}`, part `{settings.get('split_name')}`. "
         "No patient is on both sides.",

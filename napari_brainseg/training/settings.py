@@ -27,6 +27,7 @@ class TrainingSettings:
         channels: Image channels in network order.
         scheme: Label scheme of the result.
         outputs: Regions (a sigmoid each, outermost first), or classes behind `background` (a softmax).
+        source: What the data are and their licence, for the card.
         network: Name in the registry.
         options: The network's options.
         preprocessing: Options of `Preprocessing`.
@@ -51,6 +52,7 @@ class TrainingSettings:
     channels: tuple[str, ...]
     scheme: str
     outputs: tuple[str, ...]
+    source: str = ""
     network: str = "unext"
     options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] = field(default_factory=dict)

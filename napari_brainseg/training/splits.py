@@ -64,12 +64,20 @@ def write_splits(splits: Mapping[str, Split], path: Path) -> None:
     write_text(path, json.dumps(parts, indent=1) + "\n")
 
 
-def read_split(path: Path, name: str) -> Split:
-    """Read one split of a file; raise `TrainingError` that says what is wrong with it."""
+def read_splits(path: Path) -> dict[str, Split]:
+    """Read every split of a file; raise `TrainingError` that says what is wrong with it."""
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))[name]
-        return Split(tuple(parts["train"]), tuple(parts["validation"]))
+        parts = json.loads(path.read_text(encoding="utf-8"))
+        return {name: Split(tuple(p["train"]), tuple(p["validation"])) for name, p in parts.items()}
     except OSError as error:
         raise TrainingError(f"{path} cannot be read ({error.strerror}). Name the file of the split.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} holds no split {name!r} with train and validation ({error}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path} holds no splits with train and validation ({error}).") from error
+
+
+def read_split(path: Path, name: str) -> Split:
+    """Read one split of a file; raise `TrainingError` that lists the names there are when it is not among them."""
+    splits = read_splits(path)
+    if name not in splits:
+        raise TrainingError(f"{path} holds no split {name!r}; it holds {', '.join(splits) or 'none'}.")
+    return splits[name]

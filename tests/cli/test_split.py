@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from napari_brainseg.cases.phantom import make_volume_phantom
+from napari_brainseg.cases.sample_files import write_volume_files
+from napari_brainseg.cli import main
+from napari_brainseg.training.splits import Split, read_splits, write_splits
+
+
+def test_divides_a_folder_and_keeps_the_other_splits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = []
+    for seed in range(1, 5):
+        case = make_volume_phantom(seed, (4, 24, 24), (35.0, 8.0, 8.0))
+        write_volume_files(case, tmp_path / "cases" / case.id)
+        ids.append(case.id)
+    target = tmp_path / "splits.json"
+    other = Split(("a",), ("b",))
+    write_splits({"other": other}, target)
+    assert main(["split", str(tmp_path / "cases"), "--out", str(target), "--name", "mine", "--share", "0.25"]) == 0
+    splits = read_splits(target)
+    assert splits["other"] == other
+    assert sorted([*splits["mine"].train, *splits["mine"].validation]) == ids
+    assert "mine with" in capsys.readouterr().out
+
+
+def test_a_file_of_something_else_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = make_volume_phantom(1, (4, 24, 24), (35.0, 8.0, 8.0))
+    write_volume_files(case, tmp_path / case.id)
+    (tmp_path / "s.json").write_text("[]")
+    assert main(["split", str(tmp_path / case.id), "--out", str(tmp_path / "s.json"), "--name", "x"]) == 2
+    assert "holds no splits" in capsys.readouterr().err
