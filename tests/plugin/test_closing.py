@@ -1,7 +1,7 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from qtpy.QtCore import QCoreApplication, QEvent
-from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_brainseg.plugin.widgets.closing import Answer, Closing
@@ -13,14 +13,6 @@ def window(qtbot):
     qtbot.addWidget(window)
     window.show()
     return window
-
-
-def _close(window):
-    event = QCloseEvent()
-    event.accept()
-    assert event.type() == QEvent.Type.Close
-    QCoreApplication.sendEvent(window, event)
-    return event.isAccepted()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +30,7 @@ def test_unsaved_work_is_named_and_the_answer_counts(window, answer, saves, clos
     closing.save_requested.connect(lambda: unsaved.__setitem__(0, "" if saves else unsaved[0]))
     closing.closing.connect(lambda: heard.append("closing"))
 
-    assert _close(window) is closes
+    assert window.close() is closes
     assert asked == ["The labels of c1 are"]
     assert heard == (["closing"] if closes else [])
 
@@ -46,8 +38,81 @@ def test_unsaved_work_is_named_and_the_answer_counts(window, answer, saves, clos
 def test_saved_work_closes_without_a_question(window):
     closing = Closing(window, str, lambda *_: pytest.fail("asked"))
 
-    assert _close(window)
+    assert window.close()
     closing.close()
+
+
+class _AsksItself(QWidget):
+    """As napari's window, which asks in its own `closeEvent`."""
+
+    stays = True
+
+    def closeEvent(self, event):
+        event.setAccepted(not self.stays)
+
+
+def test_a_close_that_napari_calls_off_is_no_close(qtbot):
+    window, heard = _AsksItself(), []
+    qtbot.addWidget(window)
+    window.show()
+    closing = Closing(window, str)
+    closing.may_close.connect(lambda: heard.append("may close"))
+    closing.closing.connect(lambda: heard.append("closing"))
+
+    assert not window.close()
+    assert heard == ["may close"]
+    window.stays = False
+    assert window.close()
+    assert heard == ["may close", "may close", "closing"]
+
+
+def test_a_window_that_a_script_never_showed_closes_too(qtbot):
+    window, heard = QWidget(), []
+    qtbot.addWidget(window)
+    closing = Closing(window, str)
+    closing.closing.connect(lambda: heard.append("closing"))
+
+    window.close()
+    assert heard == ["closing"]
+
+
+def test_the_workbench_outlives_a_close_that_was_called_off(
+    make_napari_viewer, case_folder, own_home, monkeypatch, qtbot
+):
+    from napari._qt.qt_main_window import ConfirmCloseDialog
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QDialog
+
+    from napari_brainseg.annotation.recovery import list_recoveries
+    from napari_brainseg.plugin.widgets.canvas import main_window
+    from napari_brainseg.plugin.widgets.workbench import Workbench
+
+    viewer = make_napari_viewer(show=True)
+    workbench = Workbench(viewer)
+    viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
+    workbench.open_paths([case_folder])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+    workbench.segment_control.start_from(workbench.segment_panel.start_box.itemData(0))
+    workbench.bridge.layer.paint((1, 10, 10), 1)
+    monkeypatch.setattr(workbench.closing, "_ask", lambda *_: Answer.LEAVE)
+    monkeypatch.setattr(ConfirmCloseDialog, "exec_", lambda _: QDialog.DialogCode.Rejected)
+    monkeypatch.setattr(get_settings().application, "confirm_close_window", True)
+    window = main_window(viewer)
+    # As the X of the window does: napari asks only where the system closes it.
+    monkeypatch.setattr(type(window), "closeEvent", _spontaneously(type(window).closeEvent))
+
+    assert not window.close()
+    assert len(list_recoveries()) == 1
+    assert workbench.bridge.layer is not None
+    workbench.close_down()
+
+
+def _spontaneously(close_event):
+    def close(window, event):
+        seen = SimpleNamespace(spontaneous=lambda: True, ignore=event.ignore, accept=event.accept)
+        return close_event(window, seen)
+
+    return close
 
 
 def test_the_workbench_saves_into_the_project_and_the_next_start_goes_on(opened, monkeypatch, qtbot):

@@ -22,10 +22,12 @@ class Closing(QObject):
 
     Signals:
         save_requested(): The person wants the work saved before the window closes.
-        closing(): The window closes now.
+        may_close(): The window is about to close unless napari's own question, which comes next, is answered with no.
+        closing(): The window has closed; everything in it is still there.
     """
 
     save_requested = Signal()
+    may_close = Signal()
     closing = Signal()
 
     def __init__(
@@ -38,22 +40,20 @@ class Closing(QObject):
         super().__init__(parent)
         self._window: QWidget | None = window
         self._unsaved, self._ask = unsaved, ask or ask_in_dialog
+        self._asked = False
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Stop the close where the person wants to stay."""
+        """Stop the close where the person wants to stay, and tell of it once nobody can stop it any more."""
         window = self._window
-        if window is None or watched is not window or event is None or event.type() != QEvent.Type.Close:
+        if window is None or watched is not window or event is None:
             return False
-        what = self._unsaved()
-        if what:
-            answer = self._ask(window, what)
-            if answer is Answer.SAVE:
-                self.save_requested.emit()
-            if answer is Answer.STAY or (answer is Answer.SAVE and self._unsaved()):
-                event.ignore()
-                return True
-        self.closing.emit()
+        if event.type() == QEvent.Type.Close:
+            return self._stays(window, event)
+        # A window that is minimised is hidden too, but by the system.
+        hidden = event.type() == QEvent.Type.Hide and self._asked and not event.spontaneous()
+        if hidden or event.type() == QEvent.Type.DeferredDelete:
+            self.closing.emit()
         return False
 
     def close(self) -> None:
@@ -62,6 +62,21 @@ class Closing(QObject):
             self._window.removeEventFilter(self)
         # Nothing may keep the window, or through the question the viewer, alive.
         self._window, self._unsaved = None, str
+
+    def _stays(self, window: QWidget, event: QEvent) -> bool:
+        what = self._unsaved()
+        if what:
+            answer = self._ask(window, what)
+            if answer is Answer.SAVE:
+                self.save_requested.emit()
+            if answer is Answer.STAY or (answer is Answer.SAVE and self._unsaved()):
+                event.ignore()
+                return True
+        self.may_close.emit()
+        self._asked = True
+        if not window.isVisible():  # a script's viewer: nobody is asked, and nothing will be hidden
+            self.closing.emit()
+        return False
 
 
 def ask_in_dialog(window: QWidget, what: str) -> Answer:

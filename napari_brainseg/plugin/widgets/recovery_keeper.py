@@ -77,6 +77,12 @@ class RecoveryKeeper(QObject):
         self._mine = recovery_path(self.folder, note)
         return self._thread.submit(self._write, labels, note, self.folder)
 
+    def write_now(self) -> None:
+        """Write the working labels, if they are unsaved, and wait until they are on disk."""
+        future = self.write()
+        if future is not None:
+            future.result()
+
     def discard(self) -> None:
         """Delete the recovery file of the working labels, and write none until they change again."""
         self._timer.stop()
@@ -156,9 +162,7 @@ class RecoveryKeeper(QObject):
             self._timer.start(DELAY_MS)
 
     def _on_leaving(self) -> None:
-        future = self.write()
-        if future is not None:
-            future.result()
+        self.write_now()
         self._timer.stop()
         # The file stays for the next start, or for whoever deleted the layer by mistake.
         self._mine = None

@@ -75,6 +75,7 @@ class Workbench(QWidget):
         self.shortcuts = Shortcuts(viewer, main_window(viewer), self._actions())
         self.closing = Closing(main_window(viewer), self._unsaved, parent=self)
         self.closing.save_requested.connect(self._save_if_dirty)
+        self.closing.may_close.connect(self.recovery.write_now)
         self.closing.closing.connect(self.close_down)
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
@@ -232,6 +233,7 @@ class Workbench(QWidget):
         self.segment_control.predicted.connect(self._on_predicted)
         self.segment_control.keep_confirmed = self.confirmations.keep_confirmed
         self.switches.neurological_requested.connect(self.display.set_neurological)
+        self.switches.colour_blind_requested.connect(self.display.set_colour_blind)
         self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
         self._connect_correcting()
 
