@@ -14,6 +14,7 @@ from napari_brainseg.cases.case import BRATS_CHANNELS, Case, Naming
 from napari_brainseg.cases.labels import BRATS2017
 from napari_brainseg.cases.volume import Geometry, Volume
 from napari_brainseg.plugin.layers import LayerIdentity, Role, case_layers, labels_layer
+from napari_brainseg.plugin.widgets.class_visibility import hide_classes
 from napari_brainseg.plugin.widgets.display import Display
 
 SHAPE = (6, 40, 40)
@@ -54,6 +55,23 @@ def display(viewer: Any, case: Case) -> Iterator[Display]:
     display.show_case(case)
     yield display
     display.close()
+
+
+def test_colour_blind_colours_reach_every_labels_layer_and_keep_hidden_classes_hidden(
+    viewer: Any, display: Display
+) -> None:
+    layer = viewer.layers["segmentation"]
+    usual = layer.colormap.color_dict[1].tolist()
+    hide_classes(layer, BRATS2017, {3})
+    display.set_colour_blind(True)
+    identity = LayerIdentity("case", Role.LABELS, "second", scheme_id="brats2017")
+    second = _add(viewer, labels_layer(np.zeros(SHAPE, np.uint8), BRATS2017, (2, 1, 1), identity))
+    for labels in (layer, second):
+        assert labels.colormap.color_dict[1][:3].tolist() == pytest.approx(BRATS2017.classes[0].safe_colour, abs=1e-6)
+    assert layer.colormap.color_dict[3][3] == 0
+    display.close()
+    assert layer.colormap.color_dict[1].tolist() == usual
+    assert layer.colormap.color_dict[3][3] == 0
 
 
 def _yellow(viewer: Any) -> int:

@@ -31,6 +31,13 @@ def hide_classes(layer: Labels, scheme: LabelScheme, hidden: Collection[int]) ->
     layer.colormap = colours
 
 
+def colour_classes(layer: Labels, scheme: LabelScheme, *, colour_blind: bool) -> None:
+    """Draw every class in the usual colours or in those of the colour-blind set; hidden classes stay hidden."""
+    hidden = hidden_classes(layer, scheme)
+    layer.colormap = label_colours(scheme, colour_blind=colour_blind)
+    hide_classes(layer, scheme, hidden)
+
+
 def _table(layer: Labels, scheme: LabelScheme) -> dict[int | None, tuple[float, ...]]:
     # A layer that is not ours may have napari's random colours; it then gets those of the scheme.
     colours = label_colours(scheme)

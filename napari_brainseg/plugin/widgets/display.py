@@ -11,7 +11,9 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject
 
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import SCHEMES
 from napari_brainseg.plugin.layers import Role, identity_of
+from napari_brainseg.plugin.widgets.class_visibility import colour_classes
 from napari_brainseg.plugin.widgets.orientation_letters import OrientedView
 
 # A key that is let go sooner was tapped, not held.
@@ -30,6 +32,7 @@ class Display(QObject):
         self._closed = False
         self._smooth = True
         self._outlined = False
+        self._colour_blind = False
         self._hidden: list[Any] = []
         self._pressed_at = 0.0
         self._filled_opacity: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
@@ -77,6 +80,12 @@ class Display(QObject):
     def set_neurological(self, neurological: bool) -> None:
         """Show the patient's left on the left of the screen; the data stay as they are."""
         self._view.set_neurological(neurological)
+
+    def set_colour_blind(self, colour_blind: bool) -> None:
+        """Draw labels in colours that colour-blind people tell apart, or in the usual ones."""
+        self._colour_blind = colour_blind
+        for layer in self._viewer.layers:
+            self._colour(layer)
 
     def overlay_off(self) -> None:
         """Hide the labels and probability maps that are shown, and remember them."""
@@ -146,6 +155,8 @@ class Display(QObject):
         self.overlay_on()
         if self._outlined:
             self.outline_toggle()
+        if self._colour_blind:
+            self.set_colour_blind(False)
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._view.close()
         self._viewer.canvas.overlays.scale_bar.visible = self._scale_bar_before
@@ -162,6 +173,15 @@ class Display(QObject):
         self._smoothen(layer)
         if self._outlined:
             self._outline(layer)
+        if self._colour_blind:
+            self._colour(layer)
+
+    def _colour(self, layer: Any) -> None:
+        identity = identity_of(layer)
+        if identity is None or not isinstance(layer, Labels) or identity.scheme_id not in SCHEMES:
+            return
+        if identity.role is not Role.SPLIT:  # a part takes its class's colour when it is made
+            colour_classes(layer, SCHEMES[identity.scheme_id], colour_blind=self._colour_blind)
 
     def _smoothen(self, layer: Any) -> None:
         identity = identity_of(layer)
