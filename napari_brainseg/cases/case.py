@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -12,6 +12,7 @@ from napari_brainseg.cases.volume import Geometry, Volume
 
 BRATS_CHANNELS = ("flair", "t1", "t1ce", "t2")
 LGG_CHANNELS = ("pre", "flair", "post")
+SKIP = "-"  # in an order of channels: this volume or colour is none of them
 
 
 class Naming(Enum):
@@ -60,6 +61,8 @@ class Case:
         label_paths: The files that hold reference labels; never written by us.
         notes: One sentence for each thing that was assumed.
         off_grid: Channels that lie on another grid, not stacked until they are resampled.
+        order: Where the channels share their files, the name of each volume of the 4-D file, or of each colour of the
+            tifs, as the files hold them (`-` for none); else empty. As `OpenOptions.channels` it reads the same again.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Case:
     label_paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     off_grid: Mapping[str, Volume] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -82,7 +86,10 @@ class Case:
     @property
     def grid_channel(self) -> str:
         """The channel whose file gives the grid and the header for writing."""
-        for name in ("flair", "t1ce", "t2", "t1"):
-            if name in self.channels:
-                return name
-        return next(iter(self.channels))
+        return grid_channel_of(self.channels)
+
+
+def grid_channel_of(channels: Iterable[str]) -> str:
+    """Return which of the channels gives the grid: FLAIR, or the first present of t1ce, t2, t1, or the first."""
+    names = list(channels)
+    return next((name for name in ("flair", "t1ce", "t2", "t1") if name in names), names[0])

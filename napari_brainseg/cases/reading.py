@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.attaching import attach_labels, reread_labels, with_labels
-from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS, Case, Naming
+from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS, SKIP, Case, Naming, grid_channel_of
 from napari_brainseg.cases.finding import CaseFiles, find_cases
 from napari_brainseg.cases.narrowing import candidate_schemes
 from napari_brainseg.cases.nifti import read_volume, read_volumes
@@ -31,9 +31,6 @@ __all__ = [
     "resample_onto_grid",
     "with_spacing",
 ]
-
-SKIP = "-"  # in an order of channels: this volume or colour is none of them
-_PREFERRED_GRIDS = ("flair", "t1ce", "t2", "t1")
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class _Channels:
     volumes: dict[str, Volume]
     paths: dict[str, tuple[Path, ...]]
     notes: tuple[str, ...] = field(default=())
+    order: tuple[str, ...] = ()
 
 
 def read_case(
@@ -209,6 +207,7 @@ def _no_channels(files: CaseFiles) -> str:
 
 def _read_niftis(files: CaseFiles) -> _Channels:
     names = list(files.channels)
+    order: tuple[str, ...] = ()
     sources = {paths[0] for paths in files.channels.values()}
     if len(sources) == 1 and (len(names) > 1 or files.naming is Naming.DECATHLON):
         volumes = read_volumes(next(iter(sources)))
@@ -217,6 +216,7 @@ def _read_niftis(files: CaseFiles) -> _Channels:
                 f"{next(iter(sources))} holds {len(volumes)} volumes, but {len(names)} channels are named "
                 f"({', '.join(names)}). Name them in order, as in --channels flair,t1,t1ce,t2."
             )
+        order = tuple(SKIP if name.startswith(SKIP) else name for name in names)
     else:
         with ThreadPoolExecutor(4) as pool:
             volumes = tuple(pool.map(read_volume, [paths[0] for paths in files.channels.values()]))
@@ -225,7 +225,7 @@ def _read_niftis(files: CaseFiles) -> _Channels:
     if files.undecided:
         listed = ", ".join(path.name for path in files.undecided[:5])
         notes += (f"The names do not say which channels these are: {listed}. They were left out.",)
-    return _Channels(read, {name: files.channels[name] for name in read}, notes)
+    return _Channels(read, {name: files.channels[name] for name in read}, notes, order)
 
 
 def _read_tifs(files: CaseFiles, options: OpenOptions) -> _Channels:
@@ -238,13 +238,15 @@ def _read_tifs(files: CaseFiles, options: OpenOptions) -> _Channels:
     geometry = Geometry(shape=(stack.shape[1], stack.shape[2], stack.shape[3]))
     planes = dict(zip(_unique(names, slices[:1] * len(names)), stack, strict=True))
     planes, notes = _without_copies({n: p for n, p in planes.items() if not n.startswith(SKIP)}, chosen=bool(order))
+    if names == LGG_CHANNELS and np.shares_memory(planes.get("flair", stack[1]), stack[0]):
+        names = ("flair", "pre", "post")  # as the copies told; the third colour is FLAIR again
     if len(stack) == 1 and not order:
         notes = ("The slices hold one grey channel, which is taken for flair.", *notes)
     volumes = {}
     for name, plane in planes.items():
         plane.flags.writeable = False
         volumes[name] = Volume(plane, geometry)
-    return _Channels(volumes, dict.fromkeys(volumes, tuple(slices)), notes)
+    return _Channels(volumes, dict.fromkeys(volumes, tuple(slices)), notes, tuple(names))
 
 
 def _without_copies(
@@ -276,7 +278,7 @@ def _without_copies(
 
 
 def _case_of(files: CaseFiles, channels: _Channels, notes: tuple[str, ...]) -> Case:
-    grid_name = next((n for n in _PREFERRED_GRIDS if n in channels.volumes), next(iter(channels.volumes)))
+    grid_name = grid_channel_of(channels.volumes)
     grid = channels.volumes[grid_name].geometry
     aligned, off_grid = {}, {}
     gate_notes = []
@@ -302,4 +304,5 @@ def _case_of(files: CaseFiles, channels: _Channels, notes: tuple[str, ...]) -> C
         label_paths=files.labels,
         notes=(*notes, *channels.notes, *gate_notes),
         off_grid=off_grid,
+        order=channels.order,
     )

@@ -324,3 +324,36 @@ sys.exit(main(["info", sys.argv[1]]) or main(["export", sys.argv[3], "--like", s
     )
     assert done.returncode == 0, done.stderr
     assert SHAPE[::-1] == nib.load(tmp_path / "c" / "exported.nii").shape
+
+
+@pytest.mark.parametrize("copies", [(), (0,), (2,), (0, 2)])
+@pytest.mark.parametrize("channels", [None, ("flair", "-", "post"), ("-", "pre", "flair"), ("post", "flair", "pre")])
+def test_the_order_of_the_colours_reads_the_same_again(
+    tmp_path: Path, channels: tuple[str, ...] | None, copies: tuple[int, ...]
+) -> None:
+    folder = lgg_case(tmp_path / "P_1", 3, copies)
+    case = read_case(folder, OpenOptions(channels=channels))
+    again = read_case(folder, OpenOptions(channels=case.order))
+    assert len(case.order) == 3
+    assert tuple(again.channels) == tuple(case.channels)
+    for name, volume in case.channels.items():
+        np.testing.assert_array_equal(again.channels[name].data, volume.data)
+        assert volume.data[0, 5, 5] == 1 + 50 * (1 if (at := case.order.index(name)) in copies else at)
+
+
+def test_the_order_that_copies_tell_and_that_of_volumes_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "P_1"
+    folder.mkdir()
+    plane = np.random.default_rng(0).integers(0, 255, (7, 6, 3), np.uint8)
+    plane[..., 2] = plane[..., 0]
+    tifffile.imwrite(folder / "P_1_1.tif", plane)
+    case = read_case(folder)
+    assert case.order == ("flair", "pre", "post")
+    np.testing.assert_array_equal(
+        read_case(folder, OpenOptions(channels=case.order)).channels["pre"].data[0], plane[..., 1]
+    )
+    volumes = np.stack([picture().transpose(2, 1, 0)] * 4, axis=-1)
+    nib.Nifti1Image(volumes, lps_affine()).to_filename(tmp_path / "many.nii")
+    order = ("t2", "-", "flair", "-")
+    assert read_case(tmp_path / "many.nii", OpenOptions(channels=order)).order == order
+    assert read_case(volume_case(tmp_path / "c")).order == ()

@@ -11,11 +11,9 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.base.progress import Progress
-from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS, Case, Naming
+from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS, SKIP, Case, Naming
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
 from napari_brainseg.plugin.widgets.background import BackgroundTask, run_in_background
-
-SKIP = "-"
 
 
 class Opening(QObject):
