@@ -1,7 +1,7 @@
 """Painting on a 155 x 240 x 240 volume: what one move of the brush costs with the editing gateway and live volumes.
 
 The alternative is napari's own painting with every volume counted again from the whole array after each move, as a
-script connected to the paint event would do it. A ratio above 1 means that brainseg is quicker. Drawing is not included.
+script connected to the paint event would do it. A ratio above 1 means that brainseg is quicker. Drawing is left out.
 """
 
 from __future__ import annotations
