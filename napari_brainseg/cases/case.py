@@ -63,6 +63,7 @@ class Case:
         off_grid: Channels that lie on another grid, not stacked until they are resampled.
         order: Where the channels share their files, the name of each volume of the 4-D file, or of each colour of the
             tifs, as the files hold them (`-` for none); else empty. As `OpenOptions.channels` it reads the same again.
+        protected: Labels of the case that were not opened, because its files were listed one by one; never written.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Case:
     notes: tuple[str, ...] = ()
     off_grid: Mapping[str, Volume] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    protected: tuple[Path, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class CaseFiles:
         undecided: Images whose channel the names do not tell.
         folder: Where they lie.
         notes: One sentence for each thing that was assumed.
+        beside: Labels of the case that lie beside files which were listed one by one: not opened, and never written.
     """
 
     id: str
@@ -40,6 +41,7 @@ class CaseFiles:
     undecided: tuple[Path, ...] = ()
     folder: Path = Path()
     notes: tuple[str, ...] = ()
+    beside: tuple[Path, ...] = ()
 
 
 def find_cases(path: os.PathLike[str] | str | Sequence[os.PathLike[str] | str]) -> list[CaseFiles]:
@@ -126,6 +128,7 @@ def _merge_split(cases: list[CaseFiles]) -> list[CaseFiles]:
             channels={**other.channels, **case.channels},
             labels=other.labels + case.labels,
             undecided=other.undecided + case.undecided,
+            beside=other.beside + case.beside,
         )
     return list(merged.values())
 
@@ -133,9 +136,23 @@ def _merge_split(cases: list[CaseFiles]) -> list[CaseFiles]:
 def _cases_of(files: Sequence[Path], folder: Path, *, listed: bool = False) -> list[CaseFiles]:
     tifs = [file for file in files if is_tif_name(file)]
     niftis = [file for file in files if not is_tif_name(file)]
-    return _tif_cases(tifs, folder, listed=listed) + _named_by_folder(
-        _nifti_cases(niftis, folder), folder, listed=listed
+    cases = _named_by_folder(_nifti_cases(niftis, folder), folder, listed=listed)
+    if listed and niftis:
+        everything = _nifti_cases(sorted(entry for entry in folder.iterdir() if is_nifti_name(entry)), folder)
+        cases = [replace(case, beside=_labels_beside(case, everything)) for case in cases]
+    return _tif_cases(tifs, folder, listed=listed) + cases
+
+
+def _labels_beside(case: CaseFiles, everything: Sequence[CaseFiles]) -> tuple[Path, ...]:
+    """Return the labels that the case would have if its whole folder had been opened, less those that it has."""
+    mine = set(_images(case))
+    return tuple(
+        path for whole in everything if mine & {*_images(whole)} for path in whole.labels if path not in case.labels
     )
+
+
+def _images(case: CaseFiles) -> list[Path]:
+    return [*case.undecided, *(path for paths in case.channels.values() for path in paths)]
 
 
 def _tif_cases(files: Sequence[Path], folder: Path, *, listed: bool) -> list[CaseFiles]:

@@ -302,6 +302,7 @@ def _case_of(files: CaseFiles, channels: _Channels, notes: tuple[str, ...]) -> C
         naming=files.naming,
         paths=channels.paths,
         label_paths=files.labels,
+        protected=files.beside,
         notes=(*notes, *channels.notes, *gate_notes),
         off_grid=off_grid,
         order=channels.order,

@@ -59,7 +59,11 @@ class Segmentation:
             write_scheme=case.scheme,
             naming=case.naming,
             slice_names=tuple(p.stem for p in slices),
-            reference_paths=(*case.label_paths, *dict.fromkeys(p for paths in case.paths.values() for p in paths)),
+            reference_paths=(
+                *case.label_paths,
+                *case.protected,
+                *dict.fromkeys(path for paths in case.paths.values() for path in paths),
+            ),
             **facts,  # type: ignore[arg-type]
         )
 

@@ -70,6 +70,16 @@ def test_one_file_is_one_channel(tmp_path: Path) -> None:
     assert (case.id, case.naming) == ("c", Naming.BRATS_2017)
 
 
+@pytest.mark.parametrize("naming", FOLDERS)
+def test_labels_beside_listed_files_are_known_but_not_opened(tmp_path: Path, naming: Naming) -> None:
+    touch(tmp_path, *FOLDERS[naming], "d_flair.nii.gz", "d_seg.nii.gz")
+    first, second, *_ = FOLDERS[naming]
+    case = next(c for c in find_cases([tmp_path / first, tmp_path / second]) if c.channels)
+    whole = next(c for c in find_cases([tmp_path / name for name in FOLDERS[naming]]) if c.channels)
+    assert case.labels + case.beside == whole.labels
+    assert not whole.beside
+
+
 def test_a_folder_of_cases_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         touch(tmp_path / "HGG" / f"case_{number}", f"case_{number}_flair.nii.gz", f"case_{number}_t1.nii.gz")

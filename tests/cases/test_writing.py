@@ -125,6 +125,20 @@ def test_existing_files_and_the_case_itself(case: Case, tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in kept} == kept
 
 
+def test_labels_beside_files_that_were_listed_are_never_written(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    images = [save(folder / f"c_{name}.nii.gz", picture()) for name in ("flair", "t1")]
+    reference = save(folder / "c_seg.nii.gz", labels())
+    before = reference.read_bytes()
+    for paths in (images, images[:1]):
+        result = Segmentation.for_case(read_case(paths), program(), BRATS2017)
+        with pytest.raises(OutputError, match="belongs to the case"):
+            write_outputs(result, folder, overwrite=True)
+        with pytest.raises(OutputError, match="belongs to the case"):
+            write_labels(result, reference, overwrite=True)
+    assert reference.read_bytes() == before
+
+
 def test_bad_places_get_one_sentence(case: Case, tmp_path: Path) -> None:
     result = Segmentation.for_case(case, program(), BRATS2017)
     (tmp_path / "file").write_bytes(b"")
