@@ -15,7 +15,7 @@ from napari_brainseg.cases.narrowing import read_as
 from napari_brainseg.cases.nifti import is_nifti_name, read_label_values, stem_of
 from napari_brainseg.cases.resampling import grids_differ, on_grid, resampled
 from napari_brainseg.cases.slices import is_tif_name, read_masks
-from napari_brainseg.cases.volume import Volume
+from napari_brainseg.cases.volume import Geometry, Volume
 
 
 def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *, resample: bool = False) -> Case:
@@ -84,13 +84,22 @@ def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | N
     reading.labels.flags.writeable = False
     path = files[0] if len(files) == 1 else files[0].parent
     labels = Labels(
-        Volume(reading.labels, volume.geometry), reading.scheme, reading.candidates, path, assumed=reading.assumed
+        Volume(reading.labels, _spaced(volume.geometry, case.geometry)),
+        reading.scheme,
+        reading.candidates,
+        path,
+        assumed=reading.assumed,
     )
     notes = tuple(note for note in case.notes if not note.startswith(_READ_AS))
     if reading.assumed:
         others = ", ".join(s.title for s in reading.candidates[1:])
         notes += (f"{_READ_AS}{_with_values(reading.scheme)}; {others} would fit as well.",)
     return replace(case, labels=labels, scheme=reading.scheme, notes=notes)
+
+
+def _spaced(geometry: Geometry, grid: Geometry) -> Geometry:
+    """Return the geometry of labels with the spacing that a person entered for the case, where the files say none."""
+    return geometry if geometry.affine is not None or grid.spacing is None else replace(geometry, spacing=grid.spacing)
 
 
 def _with_values(scheme: LabelScheme) -> str:

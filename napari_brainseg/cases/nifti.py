@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,8 @@ def _header_for(array: NDArray[np.generic], geometry: Geometry) -> nib.Nifti1Hea
         header = _parse_header(Path(), geometry.header)
         if int(np.prod(header["dim"][4 : 1 + int(header["dim"][0])])) > 1:
             header["dim"][0], header["dim"][4:] = 3, 1
+        if geometry.affine is None and geometry.spacing != _spacing(_pixdim(header), geometry.reorientation):
+            _put_spacing(header, geometry)
     header.set_data_dtype(array.dtype)
     header["vox_offset"] = len(header.binaryblock) + 4
     header["scl_slope"], header["scl_inter"] = 1, 0
@@ -185,11 +188,16 @@ def _new_header(array: NDArray[np.generic], geometry: Geometry) -> nib.Nifti1Hea
         return header
     # No place in space is claimed: codes 0 and pixdim only.
     header["qform_code"] = header["sform_code"] = 0
-    if geometry.spacing is not None:
-        steps = np.array(geometry.spacing)[np.argsort(geometry.reorientation.axes)]
-        header["pixdim"][1:4] = steps
-        header.set_xyzt_units("mm")
+    _put_spacing(header, geometry)
     return header
+
+
+def _put_spacing(header: nib.Nifti1Header, geometry: Geometry) -> None:
+    """Write a spacing that a person entered into a header that claims no place in space."""
+    if geometry.spacing is not None:
+        header["pixdim"][1:4] = np.array(geometry.spacing)[np.argsort(geometry.reorientation.axes)]
+        time_units = int(header["xyzt_units"]) & ~7
+        header["xyzt_units"] = time_units | _MILLIMETRES
 
 
 def _in_memory(
@@ -204,11 +212,15 @@ def _geometry(stored: _Stored, path: Path) -> Geometry:
     reorientation = Reorientation() if stored.affine is None else closest_lps(stored.affine)
     shape = [stored.array.shape[axis] for axis in reorientation.axes]
     steps = stored.pixdim if stored.affine is None else tuple(np.linalg.norm(stored.affine[:3, :3], axis=0))
-    spacing: Spacing | None = None
-    if steps is not None:
-        z, y, x = (float(steps[axis]) for axis in reorientation.axes)
-        spacing = (z, y, x)
+    spacing = _spacing(steps, reorientation)
     return Geometry((shape[0], shape[1], shape[2]), spacing, stored.affine, reorientation, stored.header)
+
+
+def _spacing(steps: Sequence[float] | None, reorientation: Reorientation) -> Spacing | None:
+    if steps is None:
+        return None
+    z, y, x = (float(steps[axis]) for axis in reorientation.axes)
+    return (z, y, x)
 
 
 def _read(path: Path) -> _Stored:

@@ -228,6 +228,22 @@ def test_slices_as_one_nifti_or_one_tif(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tifffile.imread(stack), mask * 255)
 
 
+def test_an_entered_spacing_is_written_whenever_the_labels_came(tmp_path: Path) -> None:
+    case, entered = lgg(tmp_path / "P_1"), (5.0, 0.9, 0.8)
+    mask = np.ones((3, 5, 6), np.uint8)
+    bare = write_labels(Segmentation.for_case(case, mask, LGG), tmp_path / "bare.nii")
+    before = attach_labels(with_spacing(case, entered), bare)
+    after = with_spacing(attach_labels(case, bare), entered)
+    for number, spaced in enumerate((before, after)):
+        assert spaced.labels.volume.geometry.spacing == entered
+        written = write_labels(Segmentation.for_case(spaced, mask, LGG), tmp_path / f"{number}.nii")
+        header = nib.load(written).header
+        np.testing.assert_allclose(header["pixdim"][1:4], entered[::-1], rtol=1e-6)
+        assert (int(header["qform_code"]), int(header["sform_code"]), header.get_xyzt_units()[0]) == (0, 0, "mm")
+    unspaced = write_labels(Segmentation.for_case(attach_labels(case, bare), mask, LGG), tmp_path / "again.nii")
+    assert unspaced.read_bytes() == bare.read_bytes()
+
+
 def test_probabilities_lie_beside_the_labels(case: Case, tmp_path: Path) -> None:
     maps = np.random.default_rng(0).random((2, *SHAPE)).astype(np.float16)
     facts = {"probabilities": maps, "probability_names": ("WT", "enhancing tumour")}

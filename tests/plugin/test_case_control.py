@@ -5,7 +5,7 @@ from nifti_files import save
 
 from napari_brainseg.cases.labels import BRATS2023
 from napari_brainseg.cases.sample_files import lgg_sample
-from napari_brainseg.plugin.layers import Role
+from napari_brainseg.plugin.layers import TARGET_KEY, Role
 
 
 def _open(workbench, qtbot, *paths):
@@ -61,6 +61,8 @@ def test_the_spacing_of_tifs_can_be_entered_and_nothing_is_invented_before(workb
     assert {tuple(layer.scale) for layer in workbench.viewer.layers} == {(5.0, 0.9, 0.8)}
     assert {str(unit) for layer in workbench.viewer.layers for unit in layer.units} == {"millimeter"}
     assert workbench.bridge.spacing == (5.0, 0.9, 0.8)
+    saved = [layer.metadata[TARGET_KEY] for layer in workbench.layers.ours(Role.WORKING, Role.REFERENCE)]
+    assert [target.geometry.spacing for target in saved] == [(5.0, 0.9, 0.8)] * 2
     assert row.isHidden()
 
 
