@@ -119,3 +119,17 @@ def test_another_case_by_drop_replaces_the_open_one(opened, tmp_path, qtbot):
     qtbot.waitUntil(lambda: opened.case.id == "Brats18_Test_2_1", timeout=20_000)
 
     assert {identity_of(layer).case_id for layer in opened.viewer.layers} == {"Brats18_Test_2_1"}
+
+
+def test_labels_of_one_patient_never_lie_over_another_with_the_same_case_id(opened, tmp_path, qtbot):
+    other, first = write_case(tmp_path / "other patient"), opened.case
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    working = opened.bridge.layer
+    working.paint((2, 10, 10), 1)
+
+    opened.open_paths([other])
+    qtbot.waitUntil(lambda: opened.case is not first, timeout=20_000)
+
+    assert opened.case.id == first.id
+    assert working not in opened.viewer.layers
+    assert opened.bridge.layer is None or opened.bridge.layer is not working

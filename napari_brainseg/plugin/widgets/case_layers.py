@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,10 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.plugin.layers import (
     METADATA_KEY,
+    TARGET_KEY,
     LayerData,
     LayerIdentity,
     Role,
@@ -70,16 +73,17 @@ class CaseLayers(QObject):
         return [layer for layer, identity in mine if not roles or identity.role in roles]
 
     def show(self, case: Case) -> None:
-        """Show `case` in place of the one before; layers that show its channels already are kept."""
-        self._case = case
+        """Show `case` in place of the one before; layers that show its channels already are kept.
+
+        Labels and what else was made of the case stay only while it is the same exam, on the same grid.
+        """
+        former, self._case = self._case, case
         wanted = case_layers(case)
         kept = [(_match(self._viewer.layers, tuple_), tuple_) for tuple_ in wanted]
         mine = {id(layer) for layer, _ in kept if layer is not None}
+        same = bool(mine) if former is None else same_exam(former, case)
         for layer in list(self._viewer.layers):
-            identity = identity_of(layer)
-            if identity is None or id(layer) in mine:
-                continue
-            if identity.case_id != case.id or identity.role in (Role.CHANNEL, Role.REFERENCE):
+            if identity_of(layer) is not None and id(layer) not in mine and not (same and _outlives(layer, case)):
                 self._viewer.layers.remove(layer)
         for layer, tuple_ in kept:
             if layer is None:
@@ -90,6 +94,8 @@ class CaseLayers(QObject):
         self.put_in_order()
         for layer in self.ours():
             _set_space(layer, case)
+            if TARGET_KEY in layer.metadata:
+                layer.metadata = {**layer.metadata, TARGET_KEY: Segmentation.empty(case)}
 
     def add(self, layers: Iterable[LayerData]) -> list[Any]:
         """Add layers of the open case and return them, bottom first."""
@@ -180,6 +186,19 @@ class CaseLayers(QObject):
                 self._viewer.layers.move(now, index)
 
 
+def channel_files(case: Case) -> tuple[Path, ...]:
+    """Return the files of the channels of `case`, each once."""
+    return tuple(dict.fromkeys(path for paths in case.paths.values() for path in paths))
+
+
+def same_exam(case: Case, other: Case) -> bool:
+    """Return whether two cases are one exam, read twice: two patients may have one case id, but not one file."""
+    if case.id != other.id:
+        return False
+    files, others = channel_files(case), channel_files(other)
+    return bool(set(files) & set(others)) or not (files or others)
+
+
 def largest_slice(labels: np.ndarray[Any, Any]) -> int | None:
     """Return the index along Z of the slice with most labelled voxels, or None where there are none."""
     areas = np.count_nonzero(labels, axis=(1, 2))
@@ -197,6 +216,14 @@ def _match(layers: Sequence[Any], tuple_: LayerData) -> Any:
         if layer.data is data or (wanted.role is Role.CHANNEL and same_files and layer.data.shape == data.shape):
             return layer
     return None
+
+
+def _outlives(layer: Any, case: Case) -> bool:
+    """Return whether a layer made of the case before is one of `case` too, which is the same exam."""
+    identity = identity_of(layer)
+    if identity is None or identity.case_id != case.id or identity.role in (Role.CHANNEL, Role.REFERENCE):
+        return False
+    return tuple(layer.data.shape) == case.geometry.shape
 
 
 def _take_over(layer: Any, tuple_: LayerData) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_brainseg.annotation.recovery import Recovery, list_recoveries
+from napari_brainseg.annotation.recovery import Recovery, RecoveryNote, list_recoveries
 from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.plugin.widgets.case_layers import channel_files
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
 from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
@@ -58,7 +59,7 @@ class RecoveryControl(QObject):
         self._wanted = None
 
     def _on_restore(self, recovery: Recovery) -> None:
-        if self._case is not None and self._case.id == recovery.note.case_id:
+        if self._case is not None and _belongs(recovery.note, self._case):
             self._restore(self._case, recovery)
         elif recovery.note.case_files:
             self._wanted = recovery
@@ -68,8 +69,10 @@ class RecoveryControl(QObject):
 
     def _restore(self, case: Case, recovery: Recovery) -> None:
         note = recovery.note
-        if note.case_id != case.id or tuple(note.shape) != case.geometry.shape:
-            self.said.emit(f"The unsaved labels of {note.case_id} do not fit {case.id}. Open the case they belong to.")
+        if not _belongs(note, case) or tuple(note.shape) != case.geometry.shape:
+            self.said.emit(
+                f"The unsaved labels of {note.case_id} are not of the open case. Open the case they belong to."
+            )
             return
         try:
             if self._bridge.layer is None:
@@ -87,3 +90,10 @@ class RecoveryControl(QObject):
             recovery.discard()
         except BrainsegError as error:
             self.said.emit(str(error))
+
+
+def _belongs(note: RecoveryNote, case: Case) -> bool:
+    """Return whether labels are those of `case`: two patients may have one case id, but not one file."""
+    files = channel_files(case)
+    same_files = not note.case_files or not files or bool(set(note.case_files) & set(files))
+    return note.case_id == case.id and same_files

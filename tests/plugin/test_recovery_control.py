@@ -1,0 +1,61 @@
+"""Unsaved work goes back into the exam that it is of, in the real window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from case_files import write_case
+
+from napari_brainseg.annotation.recovery import Recovery
+from napari_brainseg.plugin.widgets.workbench import Workbench
+
+
+@pytest.fixture
+def lost(opened: Workbench) -> Any:
+    """Labels that a window which is gone left unsaved."""
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    layer = opened.bridge.layer
+    assert layer is not None
+    layer.paint((1, 10, 10), 1)
+    labels = np.array(opened.bridge.labels)
+    opened.recovery.write_now()
+    opened.close_down()
+    return labels
+
+
+@pytest.fixture
+def next_start(lost: Any, make_napari_viewer: Callable[..., Any]) -> Iterator[Workbench]:
+    """The window of the next start."""
+    viewer = make_napari_viewer()
+    workbench = Workbench(viewer)
+    viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
+    yield workbench
+    workbench.close_down()
+
+
+def _open(workbench: Workbench, folder: Path, qtbot: Any) -> None:
+    workbench.open_paths([folder])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+
+def _restore(workbench: Workbench, qtbot: Any) -> Recovery:
+    (recovery,) = workbench.recovery_offer.recoveries
+    workbench.recovery_offer.restore_requested.emit(recovery)
+    qtbot.waitUntil(lambda: workbench.bridge.layer is not None, timeout=20_000)
+    return recovery
+
+
+def test_labels_go_back_to_their_own_patient_not_to_one_with_the_same_case_id(
+    next_start: Workbench, case_folder: Path, lost: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    _open(next_start, write_case(tmp_path / "other patient"), qtbot)
+
+    _restore(next_start, qtbot)
+
+    assert next_start.case is not None
+    assert next_start.case.paths["flair"][0].parent == case_folder
+    np.testing.assert_array_equal(next_start.bridge.labels, lost)
