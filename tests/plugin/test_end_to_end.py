@@ -101,7 +101,6 @@ def test_the_main_job_end_to_end(window: Workbench, qtbot: Any, tmp_path: Any) -
     assert np.count_nonzero(written) == np.count_nonzero(painted)
 
     window.save_button.click()
-    window.viewer.layers.clear()
     _open_again(window, qtbot, files[0], painted)
 
 
@@ -110,7 +109,8 @@ def _open_again(window: Workbench, qtbot: Any, exported: Any, painted: Any) -> N
     window.open_paths([volume_sample()])
     qtbot.waitUntil(lambda: window.case is not first and window.bridge.layer is not None, timeout=60_000)
     np.testing.assert_array_equal(window.bridge.layer.data, painted)
-    assert len(window.confirmations.slices) == 1
+    assert window.layers.ours(Role.WORKING) == [window.bridge.layer]
+    qtbot.waitUntil(lambda: len(window.confirmations.slices) == 1, timeout=60_000)
     window.case_control.attach(exported)
     qtbot.waitUntil(lambda: window.case.labels.path == exported, timeout=60_000)
     np.testing.assert_array_equal(window.case.labels.volume.data, painted)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from case_files import CASE_ID, TUMOUR_SLICE, write_case
 
 from napari_brainseg.plugin.layers import Role, identity_of
@@ -76,3 +77,24 @@ def test_closing_leaves_no_connection_behind(make_napari_viewer, own_home):
     assert len(viewer.layers.events.inserted.callbacks) == inserted
     assert len(viewer.layers.events.removed.callbacks) == removed
     workbench.close_down()
+
+
+@pytest.mark.parametrize("with_project", [True, False])
+def test_work_goes_on_where_the_open_case_is_read_again(opened, case_folder, tmp_path, with_project, qtbot):
+    if not with_project:
+        (tmp_path / "no folder").write_text("x")
+        opened.project_control.open(tmp_path / "no folder")
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    working, first = opened.bridge.layer, opened.case
+    working.paint((2, 10, 10), 1)
+    painted = working.data.copy()
+
+    opened.open_paths([case_folder])
+    qtbot.waitUntil(lambda: opened.case is not first, timeout=20_000)
+    qtbot.wait(300)
+
+    assert opened.layers.ours(Role.WORKING) == [working]
+    assert opened.bridge.layer is working
+    assert working.visible
+    np.testing.assert_array_equal(opened.bridge.labels, painted)
+    assert opened.bridge.dirty is not with_project, "what could not be saved is still asked about"

@@ -281,6 +281,7 @@ class Workbench(QWidget):
         self.folds["Case"].set_summary(case.id)
         self.viewer.reset_view()
         self._go_to_start(case)
+        self.working.resume(case)
         self.confirmations.begin(case, case.scheme)
         self._show_everywhere(case)
         if not self.recovery_control.restoring:

@@ -11,7 +11,6 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject
 
-from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
 from napari_brainseg.cases.segmentation import Segmentation
@@ -55,6 +54,8 @@ class WorkingLabels(QObject):
     def __init__(self, layers: CaseLayers, bridge: EditingBridge, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._layers, self._bridge, self._viewer = layers, bridge, viewer
+        self._unsaved: set[str] = set()  # ids of layers that were let go with changes that are not saved
+        bridge.leaving.connect(self._on_leaving)
 
     def put(self, new: NewLabels, *, in_place: bool) -> Any:
         """Put labels into the working layer as one undo step or, not `in_place`, into a new working layer.
@@ -84,8 +85,17 @@ class WorkingLabels(QObject):
             return
         self._set_aside()
         self._stamp(layer, role=Role.WORKING)
-        self._bridge.attach(layer, scheme_by_id(identity.scheme_id), case.geometry.spacing)
-        self._viewer.layers.selection.active = layer
+        self._attach(layer, case, identity)
+
+    def resume(self, case: Case) -> None:
+        """Go on with the working layer of a case that was read again; harmless where it has none."""
+        for former in self._layers.ours(Role.WORKING)[:-1]:
+            self._stamp(former, role=Role.LABELS)
+            former.visible = False
+        for layer in self._layers.ours(Role.WORKING):
+            identity = identity_of(layer)
+            if identity is not None and identity.scheme_id is not None and layer is not self._bridge.layer:
+                self._attach(layer, case, identity)
 
     def respace(self, case: Case) -> None:
         """Tell the bridge of a spacing that was entered."""
@@ -121,7 +131,7 @@ class WorkingLabels(QObject):
             labels = np.array(case.labels.volume.data, np.uint8)
             return NewLabels(labels, case.labels.scheme, "start from the case's labels")
         if option.kind == "layer":
-            values = as_program_values(np.asarray(option.layer.data), case.scheme)
+            values = case.scheme.from_either(np.asarray(option.layer.data))
             return NewLabels(values, case.scheme, f"start from {option.layer.name}")
         return NewLabels(np.zeros(case.geometry.shape, np.uint8), case.scheme, "start from empty labels")
 
@@ -142,6 +152,18 @@ class WorkingLabels(QObject):
         self._viewer.layers.selection.active = layer
         return layer
 
+    def _attach(self, layer: Any, case: Case, identity: LayerIdentity) -> None:
+        self._bridge.attach(layer, scheme_by_id(str(identity.scheme_id)), case.geometry.spacing)
+        if identity.layer_id in self._unsaved:
+            self._unsaved.discard(identity.layer_id)
+            self._bridge.mark_unsaved()
+        self._viewer.layers.selection.active = layer
+
+    def _on_leaving(self) -> None:
+        identity = identity_of(self._bridge.layer)
+        if identity is not None and self._bridge.dirty:
+            self._unsaved.add(identity.layer_id)
+
     def _set_aside(self) -> None:
         former = self._bridge.layer
         self._bridge.detach()
@@ -160,22 +182,6 @@ class WorkingLabels(QObject):
         identity = identity_of(layer)
         if identity is not None:
             layer.metadata = {**layer.metadata, METADATA_KEY: replace(identity, **facts)}
-
-
-def as_program_values(data: np.ndarray[Any, Any], scheme: LabelScheme) -> LabelArray:
-    """Return the values of a foreign labels layer as program values: its numbers may be those on disk or ours.
-
-    Raises:
-        LabelError: They are neither.
-    """
-    present = set(np.unique(data).tolist())
-    if present <= set(scheme.disk_values):
-        return scheme.from_disk(data)
-    if present <= set(range(len(scheme.classes) + 1)):
-        return data.astype(np.uint8)
-    values = ", ".join(str(v) for v in sorted(present))
-    allowed = ", ".join(str(v) for v in scheme.disk_values)
-    raise LabelError(f"This layer holds the values {values}, but {scheme.title} has {allowed}. Choose another layer.")
 
 
 def free_name(name: str, taken: list[str]) -> str:
