@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +52,21 @@ class Region:
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """Classes, regions (outermost first, each containing the next) and the values used on disk."""
+    """Classes, regions (outermost first, each containing the next) and the values used on disk.
+
+    Attributes:
+        id: Its name in options and files.
+        title: Its name on screen.
+        classes: By program value, from 1.
+        regions: Unions of classes.
+        also_on_disk: Other values that files use for the classes, in their order, in place of those of the classes.
+    """
 
     id: str
     title: str
     classes: tuple[LabelClass, ...]
     regions: tuple[Region, ...]
+    also_on_disk: tuple[int, ...] = ()
 
     @property
     def disk_values(self) -> tuple[int, ...]:
@@ -76,25 +86,38 @@ class LabelScheme:
 
     def foreign_values(self, labels: NDArray[np.generic]) -> tuple[int, ...]:
         """Return the values of `labels` (program values) that no class of the scheme has."""
-        if labels.dtype == np.uint8:
-            present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256))
-        else:
-            present = np.unique(labels)
-        return tuple(int(v) for v in present if v < 0 or v > len(self.classes))
+        return tuple(value for value in values_of(labels) if not 0 <= value <= len(self.classes))
+
+    def fits(self, values: Iterable[int]) -> bool:
+        """Return whether these values may come from a file of this scheme."""
+        held = set(values)
+        return held <= set(self.disk_values) or held <= {0, *self.also_on_disk}
 
     def from_disk(self, array: NDArray[np.generic]) -> LabelArray:
         """Turn values on disk into program values; raise `LabelError` that lists the values of no class."""
-        present = np.unique(array)
-        unknown = [v for v in present if v not in self.disk_values]
-        if unknown:
+        present = values_of(array)
+        if not self.fits(present):
+            unknown = [value for value in present if value not in self.disk_values]
             raise LabelError(
                 f"{self.title} uses the values {_listed(self.disk_values)}, but {_listed(unknown)} "
-                f"{'was' if len(unknown) == 1 else 'were'} found. Choose another scheme."
+                f"{'was' if len(unknown) == 1 else 'were'} found. Choose other labels, or another scheme."
             )
         table = np.zeros(256, np.uint8)
         for label_class in self.classes:
             table[label_class.disk] = label_class.value
-        return np.asarray(table[array.astype(np.uint8)])
+        for number, value in enumerate(self.also_on_disk, 1):
+            table[value] = number
+        return np.asarray(table[array.astype(np.uint8, copy=False)])
+
+    def from_either(self, array: NDArray[np.generic]) -> LabelArray:
+        """Turn numbers that are those on disk or else the program's own into program values.
+
+        Raises:
+            LabelError: They are neither.
+        """
+        present = values_of(array)
+        own = all(0 <= value <= len(self.classes) for value in present)
+        return array.astype(np.uint8) if own and not self.fits(present) else self.from_disk(array)
 
     def to_disk(self, labels: LabelArray) -> LabelArray:
         """Turn program values into values on disk; raise `LabelError`, naming slice and value, for other values."""
@@ -140,6 +163,13 @@ class LabelScheme:
         """Return the narrowest class of this scheme that contains the tissues of `label_class`, if there is one."""
         holders = [c for c in self.classes if label_class.tissues <= c.tissues]
         return min(holders, key=lambda c: len(c.tissues), default=None)
+
+
+def values_of(array: NDArray[np.generic]) -> tuple[int, ...]:
+    """Return the values that occur in an array of whole numbers, ascending."""
+    if array.dtype == np.uint8:
+        return tuple(int(v) for v in np.flatnonzero(np.bincount(array.reshape(-1), minlength=256)))
+    return tuple(int(v) for v in np.unique(array))
 
 
 def _listed(values: object) -> str:
@@ -261,6 +291,7 @@ LGG = LabelScheme(
         ),
     ),
     (Region("WT", "FLAIR abnormality", (1,)),),
+    also_on_disk=(1,),
 )
 
 SCHEMES: dict[str, LabelScheme] = {s.id: s for s in (BRATS2013, BRATS2017, BRATS2023, BRATS2024, BRATS_PED, MSD, LGG)}

@@ -20,6 +20,7 @@ from napari_brainseg.cases.labels import (
     LabelArray,
     LabelScheme,
     scheme_by_id,
+    values_of,
 )
 
 _BY_NAMING = {
@@ -55,13 +56,6 @@ def candidate_schemes(naming: Naming, case_id: str = "") -> tuple[LabelScheme, .
     return schemes
 
 
-def values_of(array: NDArray[np.generic]) -> tuple[int, ...]:
-    """Return the values that occur in an array of whole numbers, ascending."""
-    if array.dtype == np.uint8:
-        return tuple(int(v) for v in np.flatnonzero(np.bincount(array.reshape(-1), minlength=256)))
-    return tuple(int(v) for v in np.unique(array))
-
-
 def read_as(array: NDArray[np.generic], naming: Naming, case_id: str, chosen: str | None, source: str) -> Reading:
     """Understand the values of a labels file.
 
@@ -81,28 +75,14 @@ def read_as(array: NDArray[np.generic], naming: Naming, case_id: str, chosen: st
         candidates = (*candidates, BRATS2013)
     if chosen is not None:
         scheme = scheme_by_id(chosen)
-        if not _fits(scheme, values):
+        if not scheme.fits(values):
             raise LabelError(_misfit(source, values, (scheme,)))
-        others = tuple(s for s in candidates if s != scheme and _fits(s, values))
-        return Reading(_program_values(array, values, scheme), scheme, (scheme, *others), assumed=False)
-    fitting = tuple(scheme for scheme in candidates if _fits(scheme, values))
+        others = tuple(s for s in candidates if s != scheme and s.fits(values))
+        return Reading(scheme.from_disk(array), scheme, (scheme, *others), assumed=False)
+    fitting = tuple(scheme for scheme in candidates if scheme.fits(values))
     if not fitting:
         raise LabelError(_misfit(source, values, candidates))
-    return Reading(_program_values(array, values, fitting[0]), fitting[0], fitting, assumed=len(fitting) > 1)
-
-
-def _fits(scheme: LabelScheme, values: tuple[int, ...]) -> bool:
-    return set(values) <= set(scheme.disk_values) or (scheme == LGG and set(values) <= {0, 1})
-
-
-def _program_values(array: NDArray[np.generic], values: tuple[int, ...], scheme: LabelScheme) -> LabelArray:
-    table = np.zeros(256, np.uint8)
-    for label_class in scheme.classes:
-        table[label_class.disk] = label_class.value
-    if scheme == LGG:
-        table[1] = 1  # masks are stored as 0 and 255, or as 0 and 1
-    result: LabelArray = table[array.astype(np.uint8, copy=False)]
-    return result
+    return Reading(fitting[0].from_disk(array), fitting[0], fitting, assumed=len(fitting) > 1)
 
 
 def _misfit(source: str, values: tuple[int, ...], schemes: tuple[LabelScheme, ...]) -> str:

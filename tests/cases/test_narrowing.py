@@ -7,7 +7,8 @@ import pytest
 
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.case import Naming
-from napari_brainseg.cases.narrowing import candidate_schemes, read_as, values_of
+from napari_brainseg.cases.labels import BRATS2017, LGG, values_of
+from napari_brainseg.cases.narrowing import candidate_schemes, read_as
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,16 @@ def test_usual_schemes() -> None:
 def test_values_of_any_integer_type() -> None:
     assert values_of(np.array([3, 0, 3], np.uint8)) == (0, 3)
     assert values_of(np.array([3, -2, 300])) == (-2, 3, 300)
+
+
+def test_one_table_turns_what_files_and_layers_hold_into_program_values() -> None:
+    np.testing.assert_array_equal(LGG.from_disk(np.array([0, 1])), [0, 1])
+    np.testing.assert_array_equal(LGG.from_disk(np.array([0, 255])), [0, 1])
+    with pytest.raises(LabelError, match="but 1 was found"):
+        LGG.from_disk(np.array([0, 1, 255]))
+    np.testing.assert_array_equal(BRATS2017.from_either(np.array([0, 2, 4])), [0, 2, 3])
+    np.testing.assert_array_equal(BRATS2017.from_either(np.array([0, 2, 3])), [0, 2, 3])
+    with pytest.raises(LabelError, match="but 3 was found"):
+        BRATS2017.from_either(np.array([0, 3, 4]))
+    with pytest.raises(LabelError, match="3 was found"):
+        BRATS2017.from_disk(np.array([0, 3]))
