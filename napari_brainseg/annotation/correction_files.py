@@ -58,7 +58,7 @@ def read_correction(case: Case, folder: Path, number: int) -> Correction:
         scheme = scheme_by_id(record["scheme"])
         predicted = bool(record["predicted"])
         slices = slices_from_json(record["slices"])
-        words = {key: str(record[key]) for key in ("model", "when", "who")}
+        model, when, who = (str(record[key]) for key in ("model", "when", "who"))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} lacks what a correction needs ({error}). Restore it from a copy.") from error
     return Correction(
@@ -68,7 +68,9 @@ def read_correction(case: Case, folder: Path, number: int) -> Correction:
         scheme=scheme,
         slices=slices,
         predicted=read_on_grid(case, scheme, _part(folder, number, "predicted")) if predicted else None,
-        **words,
+        model=model,
+        when=when,
+        who=who,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +55,12 @@ class Correction:
         confirmed: bool (Z, Y, X), the voxels that a person confirmed.
         scheme: What the values mean.
         slices: The slices that the mask was made of.
-        predicted: The model's labels that the person started from, or None where there was no model.
+        predicted: The model's labels that the person started from, or None where there was no model; where no model
+            was run, the labels themselves.
         model: Name and version of that model, or an empty string.
         when: When it was last confirmed, as an ISO time with its offset.
         who: The user name of the person.
+        taken_back: Slices whose confirmation the person took back since the case was opened; not kept in files.
     """
 
     case_id: str
@@ -70,6 +72,7 @@ class Correction:
     model: str = ""
     when: str = ""
     who: str = ""
+    taken_back: tuple[ConfirmedSlice, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {self.labels.shape, self.confirmed.shape}
@@ -89,3 +92,35 @@ class Correction:
     def is_empty(self) -> bool:
         """Whether nothing is confirmed."""
         return not self.confirmed.any()
+
+    def missing_from(self, kept: Iterable[ConfirmedSlice]) -> tuple[ConfirmedSlice, ...]:
+        """Return the slices of `kept` that are neither confirmed here nor were taken back by this person."""
+        return tuple(sorted(set(kept) - set(self.slices) - set(self.taken_back)))
+
+    def with_older(self, older: Correction) -> Correction:
+        """Return this correction with the slices of `older` that it does not know; its own win where both lie.
+
+        Raises:
+            LabelError: The scheme cannot hold a class that was confirmed in `older`.
+        """
+        slices = self.missing_from(older.slices)
+        if not slices:
+            return self
+        added = mask_of(slices, (self.labels.shape[0], self.labels.shape[1], self.labels.shape[2])) & ~self.confirmed
+
+        def of_older(values: LabelArray) -> LabelArray:
+            return older.scheme.convert(np.where(added, values, np.uint8(0)).astype(np.uint8), self.scheme)
+
+        labels = np.where(added, of_older(older.labels), self.labels)
+        predicted = None
+        if self.predicted is not None or older.predicted is not None:
+            before = labels if older.predicted is None else of_older(older.predicted)
+            predicted = np.where(added, before, labels if self.predicted is None else self.predicted)
+        return replace(
+            self,
+            labels=labels,
+            confirmed=self.confirmed | added,
+            slices=tuple(sorted({*self.slices, *slices})),
+            predicted=predicted,
+            model=self.model or older.model,
+        )

@@ -16,7 +16,7 @@ from napari_brainseg.annotation.case_state import CaseState, LabelsVersion, now,
 from napari_brainseg.annotation.correction_files import read_correction, remove_correction, write_correction
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.label_files import read_on_grid, write_on_grid
-from napari_brainseg.base.errors import InputError, OutputError
+from napari_brainseg.base.errors import InputError, LabelError, OutputError
 from napari_brainseg.base.paths import default_project, why_not_writable, write_text
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
@@ -157,11 +157,14 @@ class Project:
     def save_correction(self, case: Case, correction: Correction) -> Path:
         """Save what is confirmed of a case in the place of what was, and return the correction's json file.
 
+        Slices that the project holds, and that this correction neither knows nor has taken back, stay confirmed:
+        another window, or an earlier session, made them. Where their files are damaged they are left in their place.
+
         The new files are written first, then the state points at them, then the old ones go: a crash in between leaves
         the old correction or the new one.
 
         Raises:
-            LabelError: A value of no class.
+            LabelError: A value of no class, or one that was confirmed before and that the scheme cannot hold.
             InputError: The case was not read from files.
             OutputError: The project cannot be written.
         """
@@ -169,10 +172,11 @@ class Project:
             folder = self.add_case(case)
             state = read_state(folder)
             number = 1 + (state.correction or 0)
+            correction, readable = _with_kept(case, correction, folder, state)
             stamped = replace(correction, when=correction.when or now(), who=correction.who or user_name())
             path = write_correction(case, stamped, folder / "corrections", number)
             replace(state, correction=number, confirmed=stamped.slices).write(folder)
-            if state.correction is not None:
+            if state.correction is not None and readable:
                 remove_correction(folder / "corrections", state.correction)
             return path
 
@@ -228,6 +232,17 @@ class Project:
         while free.lower() in taken:  # upper and lower case are one on Windows and macOS
             free, number = f"{name}-{number}", number + 1
         return self.cases / free
+
+
+def _with_kept(case: Case, correction: Correction, folder: Path, state: CaseState) -> tuple[Correction, bool]:
+    """Return the correction with what the project alone knows, and whether that could be read."""
+    if state.correction is None or not correction.missing_from(state.confirmed):
+        return correction, True
+    try:
+        kept = read_correction(case, folder / "corrections", state.correction)
+    except (InputError, LabelError):
+        return correction, False
+    return correction.with_older(kept), True
 
 
 def folder_name(case_id: str) -> str:

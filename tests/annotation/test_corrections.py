@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
-from napari_brainseg.cases.labels import BRATS2017
+from napari_brainseg.cases.labels import BRATS2017, BRATS2023
 
 SHAPE = (2, 3, 4)
 
@@ -37,3 +37,37 @@ def test_without_a_prediction_nothing_is_changed():
 def test_arrays_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match="differ in shape"):
         Correction("a", np.zeros(SHAPE, np.uint8), np.zeros((1, 3, 4), bool), BRATS2017)
+
+
+def planes(value, *indices, scheme=BRATS2017, taken_back=(), predicted=None):
+    slices = tuple(ConfirmedSlice(0, index) for index in indices)
+    labels = np.full(SHAPE, value, np.uint8)
+    return Correction("a", labels, mask_of(slices, SHAPE), scheme, slices, predicted, taken_back=taken_back)
+
+
+def test_older_slices_are_added_and_newer_ones_win():
+    both = planes(1, 0).with_older(planes(3, 0, 1, scheme=BRATS2023))
+
+    assert both.slices == (ConfirmedSlice(0, 0), ConfirmedSlice(0, 1))
+    assert (both.labels[0] == 1).all()
+    assert (both.labels[1] == 3).all()  # enhancing tumour in either scheme
+    assert both.confirmed.all()
+    assert both.predicted is None
+
+
+def test_a_slice_taken_back_is_not_added_again():
+    newer = planes(1, 0, taken_back=(ConfirmedSlice(0, 1),))
+
+    assert newer.with_older(planes(3, 1)) is newer
+
+
+def test_what_no_model_predicted_counts_as_unchanged():
+    predicted = np.zeros(SHAPE, np.uint8)
+
+    of_newer = planes(1, 0, predicted=predicted).with_older(planes(3, 1))
+    of_older = planes(1, 0).with_older(planes(3, 1, predicted=predicted))
+
+    assert of_newer.changed[0].all()
+    assert not of_newer.changed[1].any()
+    assert of_older.changed[1].all()
+    assert not of_older.changed[0].any()

@@ -196,11 +196,43 @@ def test_a_crash_before_the_state_is_written_leaves_the_older_correction(project
     np.testing.assert_array_equal(project.correction(case).labels, newest.labels)
 
 
+def one_slice(case, index):
+    labels = np.full(SHAPE, 1, np.uint8)
+    slices = (ConfirmedSlice(0, index),)
+    return Correction(case.id, labels, mask_of(slices, SHAPE), BRATS2017, slices)
+
+
+def test_slices_that_only_the_project_knows_stay_confirmed(project, case):
+    older = correction_for(case)
+    project.save_correction(case, older)
+
+    Project.open(project.folder).save_correction(case, one_slice(case, 4))
+
+    found = project.correction(case)
+    assert found.slices == tuple(sorted((*SLICES, ConfirmedSlice(0, 4))))
+    np.testing.assert_array_equal(found.labels[2], older.labels[2])
+    assert (found.labels[4] == 1).all()
+    assert project.confirmed() == Confirmed(3, 1)
+
+
+def test_a_damaged_correction_is_left_where_it_is(project, case):
+    path = project.save_correction(case, correction_for(case))
+    damaged = path.parent / "1-labels.nii.gz"
+    damaged.write_bytes(b"\x1f\x8b\x08\x00nothing")
+
+    project.save_correction(case, one_slice(case, 4))
+
+    assert project.correction(case).slices == (ConfirmedSlice(0, 4),)
+    assert damaged.exists()
+    assert path.exists()
+
+
 def test_nothing_confirmed_is_nothing_to_learn_from(project, case):
     project.save_correction(case, correction_for(case))
     nothing = np.zeros(SHAPE, bool)
 
-    project.save_correction(case, Correction(case.id, np.zeros(SHAPE, np.uint8), nothing, BRATS2017))
+    empty = Correction(case.id, np.zeros(SHAPE, np.uint8), nothing, BRATS2017, taken_back=SLICES)
+    project.save_correction(case, empty)
 
     assert list(project.corrections()) == []
     assert project.confirmed() == Confirmed(0, 0)

@@ -345,3 +345,16 @@ def test_with_the_real_bridge_and_viewer(make_napari_viewer, case, qtbot):
     assert (layer.data[2] == 3).all()
     confirmations.close()
     bridge.close()
+
+
+def test_a_slice_taken_back_is_not_confirmed_by_what_the_project_held(confirmations, viewer, corrections):
+    viewer.dims.set_point(0, 6.0)
+    confirmations.confirm_slice()
+    confirmations.take_back()
+
+    slices = (ConfirmedSlice(0, 2), ConfirmedSlice(0, 3))
+    confirmations.restore(Correction("a", np.ones(SHAPE, np.uint8), mask_of(slices, SHAPE), BRATS2017, slices))
+
+    assert corrections[1].taken_back == (ConfirmedSlice(0, 3),)
+    assert confirmations.slices == (ConfirmedSlice(0, 2),)
+    assert not confirmations.mask[3].any()

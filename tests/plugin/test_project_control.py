@@ -71,7 +71,7 @@ def test_what_was_confirmed_wins_over_older_labels(control, case, qtbot):
 
 def test_a_correction_that_was_taken_back_is_none(control, case, qtbot):
     control.project.save_correction(case, correction_of(np.ones(SHAPE, np.uint8)))
-    nothing = Correction("a", np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, bool), BRATS2017)
+    nothing = Correction("a", np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, bool), BRATS2017, taken_back=SLICES)
     control.project.save_correction(case, nothing)
 
     assert look(control, case, qtbot).correction is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,6 +68,7 @@ class Confirmations(QObject):
         self._changed: tuple[Mask, ...] = ()
         self._content: tuple[Mask, ...] = ()
         self._slices: set[ConfirmedSlice] = set()
+        self._taken_back: set[ConfirmedSlice] = set()
         self._predicted: LabelArray | None = None
         self._model = ""
         bridge.edited.connect(self._on_edited)
@@ -104,11 +106,14 @@ class Confirmations(QObject):
             return
         if not self._slices:
             self._scheme = correction.scheme
+        if self._taken_back:
+            kept = mask_of(set(correction.slices) - self._taken_back, correction.confirmed.shape)
+            correction = replace(correction, confirmed=correction.confirmed & kept)
         older = correction.confirmed & ~self._mask
         labels = np.where(older, correction.labels, np.uint8(0)).astype(np.uint8)
         self._truth = np.where(older, correction.scheme.convert(labels, self._current_scheme), self._truth)
         newer, self._mask = bool(self._slices), self._mask | older
-        self._slices |= set(correction.slices)
+        self._slices |= set(correction.slices) - self._taken_back
         if self._predicted is None and correction.scheme == self._scheme:
             self._predicted, self._model = correction.predicted, correction.model
         if newer:
@@ -211,6 +216,7 @@ class Confirmations(QObject):
         self._truth[plane(shown)] = labels
         self._mask[plane(shown)] = True
         self._slices.add(shown)
+        self._taken_back.discard(shown)
         self._after_change(f"{shown.describe().capitalize()} confirmed")
         return True
 
@@ -224,6 +230,7 @@ class Confirmations(QObject):
             self.said.emit(f"{shown.describe().capitalize()} was not confirmed.")
             return False
         self._slices.remove(shown)
+        self._taken_back.add(shown)
         # Voxels that a slice of another plane confirms stay confirmed.
         self._mask = mask_of(self._slices, self._mask.shape)
         self._after_change(f"{shown.describe().capitalize()} taken back")
@@ -271,12 +278,17 @@ class Confirmations(QObject):
             slices=self.slices,
             predicted=self._predicted,
             model=self._model,
+            taken_back=tuple(sorted(self._taken_back)),
         )
 
     def save(self) -> None:
         """Offer the present state for saving, as after choosing another project."""
         if self._slices:
             self._make_correction()
+
+    def forget_taken_back(self) -> None:
+        """Let another project keep the slices that were taken back while this one was open."""
+        self._taken_back = set()
 
     def _save_what_rests(self) -> None:
         if self._timer.isActive():
@@ -286,6 +298,7 @@ class Confirmations(QObject):
         self._save_what_rests()
         self._case = self._truth = self._mask = self._predicted = None
         self._changed, self._content, self._slices, self._model = (), (), set(), ""
+        self._taken_back = set()
 
     @property
     def _current_scheme(self) -> LabelScheme:

@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_brainseg.annotation.case_state import LabelsVersion
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import BrainsegError
@@ -24,13 +25,17 @@ from napari_brainseg.plugin.widgets.style import say
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What a project holds of a case: labels and their scheme, in words which version, and what was confirmed."""
+    """What a project holds of a case: labels and their scheme, in words which version, and what was confirmed.
+
+    `problem` says in a sentence or two what of it could not be read.
+    """
 
     labels: LabelArray | None = None
     scheme: LabelScheme | None = None
     version: str = ""
     model: str = ""
     correction: Correction | None = None
+    problem: str = ""
 
 
 class ProjectControl(QObject):
@@ -38,7 +43,8 @@ class ProjectControl(QObject):
 
     Signals:
         project_changed(object): Another `Project`, or None.
-        kept_found(object, object): A `Case`, and what the project holds of it (`Kept`).
+        kept_found(object, object): A `Case`, and what the project holds of it (`Kept`); also where that is nothing, or
+            where it cannot be read.
         said(str): What was saved, or why not.
     """
 
@@ -66,12 +72,13 @@ class ProjectControl(QObject):
         self.project_changed.emit(project)
 
     def look_for(self, case: Case) -> None:
-        """Look beside the window for what the project holds of a case."""
+        """Look beside the window for what the project holds of a case; a search that still runs is given up."""
+        self.close()
         if self.project is not None:
             self._task = run_in_background(
                 _kept(self.project, case),
                 returned=lambda kept: self.kept_found.emit(case, kept),
-                errored=self.said.emit,
+                errored=lambda problem: self.kept_found.emit(case, Kept(problem=problem)),
             )
 
     def save(self, case: Case, labels: LabelArray, scheme: LabelScheme, model: str) -> bool:
@@ -101,18 +108,33 @@ class ProjectControl(QObject):
 
 def _kept(project: Project, case: Case) -> Generator[Progress, None, Kept]:
     yield Progress(0, 0, "looking into the project")
-    found, correction = project.latest_labels(case), project.correction(case)
+    problems, found, correction = [], None, None
+    # Each is read for itself: a damaged labels file must not cost what was confirmed.
+    try:
+        correction = project.correction(case)
+    except BrainsegError as error:
+        problems.append(str(error))
+    try:
+        found = project.latest_labels(case)
+    except BrainsegError as error:
+        problems.append(str(error))
+    problem = " ".join(dict.fromkeys(problems))
     if correction is not None and correction.is_empty:
         correction = None
-    if found is None:
-        if correction is None:
-            return Kept()
-        # Confirming saves at once, so a window that was killed may leave a correction without any saved labels.
-        words = f"as confirmed at {correction.when}"
-        return Kept(correction.labels, correction.scheme, words, correction.model, correction)
+    if found is not None:
+        return _kept_labels(found, correction, problem)
+    if correction is None:
+        return Kept(problem=problem)
+    # Confirming saves at once, so a window that was killed may leave a correction without any saved labels.
+    words = f"as confirmed at {correction.when}"
+    return Kept(correction.labels, correction.scheme, words, correction.model, correction, problem)
+
+
+def _kept_labels(found: tuple[LabelArray, LabelsVersion], correction: Correction | None, problem: str) -> Kept:
     labels, version = found
     scheme = scheme_by_id(version.scheme_id)
     if correction is not None and correction.scheme == scheme:
-        # For the same reason, what is confirmed is never older than the labels.
+        # What is confirmed is saved at once, so it is never older than the labels.
         labels = np.where(correction.confirmed, correction.labels, labels)
-    return Kept(labels, scheme, f"version {version.number} of {version.when}", version.model, correction)
+    words = f"version {version.number} of {version.when}"
+    return Kept(labels, scheme, words, version.model, correction, problem)

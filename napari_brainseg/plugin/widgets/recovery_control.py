@@ -42,11 +42,6 @@ class RecoveryControl(QObject):
         offer.discard_requested.connect(self._on_discard)
         offer.show_recoveries(list_recoveries(keeper.folder))
 
-    @property
-    def restoring(self) -> bool:
-        """Whether a case is being opened for unsaved work, whose labels take the place of those in the project."""
-        return self._wanted is not None
-
     def show_case(self, case: Case) -> None:
         """Restore into the case that was opened for it."""
         self._case = case

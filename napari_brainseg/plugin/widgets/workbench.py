@@ -26,11 +26,12 @@ from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.export_control import ExportControl
 from napari_brainseg.plugin.widgets.export_panel import ExportPanel
 from napari_brainseg.plugin.widgets.fold import Fold
+from napari_brainseg.plugin.widgets.kept_work import KeptWork
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
 from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
 from napari_brainseg.plugin.widgets.mouse import Mouse
-from napari_brainseg.plugin.widgets.project_control import Kept, ProjectControl
+from napari_brainseg.plugin.widgets.project_control import ProjectControl
 from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
 from napari_brainseg.plugin.widgets.recovery_control import RecoveryControl
 from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
@@ -156,6 +157,7 @@ class Workbench(QWidget):
         self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
+        self.kept_work = KeptWork(self.project_control, self.confirmations, self.working, self.bridge, self)
         self.recovery = RecoveryKeeper(self.viewer, self.bridge, parent=self)
         self.recovery_control = RecoveryControl(self.recovery_offer, self.recovery, self.working, self.bridge, self)
         sources = LearnSources(
@@ -223,7 +225,7 @@ class Workbench(QWidget):
         self.case_control.opened.connect(self._on_opened)
         self.case_control.changed.connect(self._on_changed)
         self.project_control.project_changed.connect(self._on_project_changed)
-        self.project_control.kept_found.connect(self._on_kept_found)
+        self.kept_work.said.connect(self._say)
         self.project_control.said.connect(self._say)
         self.bridge.working_changed.connect(self._on_working_changed)
         self.recovery_control.open_requested.connect(self.open_paths)
@@ -282,10 +284,8 @@ class Workbench(QWidget):
         self.viewer.reset_view()
         self._go_to_start(case)
         self.working.resume(case)
-        self.confirmations.begin(case, case.scheme)
+        self.kept_work.begin(case)
         self._show_everywhere(case)
-        if not self.recovery_control.restoring:
-            self.project_control.look_for(case)
         self.recovery_control.show_case(case)
         focus_canvas(self.viewer)
 
@@ -303,22 +303,9 @@ class Workbench(QWidget):
         self.export_control.show_case(case)
         self.learn_controller.refresh()
 
-    def _on_kept_found(self, case: Case, kept: Kept) -> None:
-        """Go on from the labels that the project holds of the case that was just opened."""
-        if case is not self.case:
-            return
-        if kept.correction is not None:
-            self.confirmations.restore(kept.correction)
-        if kept.labels is None or kept.scheme is None or self.bridge.layer is not None:
-            return
-        new = NewLabels(kept.labels, kept.scheme, "labels of the project", kept.model)
-        self.working.put(new, in_place=False)
-        self._say(f"Your labels of {case.id} were in the project: {kept.version}.")
-
     def _on_project_changed(self, project: Any) -> None:
         self.segment_control.model_folders = () if project is None else (project.models,)
         self.segment_control.refresh_models()
-        self.confirmations.save()  # what is confirmed goes to the new place too
         self.learn_controller.refresh()
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:

@@ -1,0 +1,130 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_brainseg.annotation.project import Project
+from napari_brainseg.plugin.widgets.segment_control import go_to_slice
+from napari_brainseg.plugin.widgets.working_labels import StartFrom
+
+
+@pytest.fixture
+def new_workbench(make_napari_viewer, own_home):
+    """Makes workbenches, each as after another start of the program."""
+    from napari_brainseg.plugin.widgets.workbench import Workbench
+
+    made = []
+
+    def make():
+        viewer = make_napari_viewer()
+        made.append(Workbench(viewer))
+        viewer.window.add_dock_widget(made[-1], name="Brain segmentation", area="right")
+        return made[-1]
+
+    yield make
+    for workbench in made:
+        workbench.close_down()
+
+
+@pytest.fixture
+def session(new_workbench, case_folder, qtbot):
+    """A case of which slices 5 and 6 were confirmed and slice 2 was painted, then saved, in an earlier session."""
+    first = new_workbench()
+    with qtbot.waitSignal(first.project_control.kept_found, timeout=20_000):
+        first.open_paths([case_folder])
+    first.segment_control.start_from(StartFrom("reference"))
+    confirm(first, 5, 6)
+    paint(first)
+    return SimpleNamespace(workbench=first, folder=case_folder, project=first.project_control.project.folder)
+
+
+def paint(workbench):
+    labels = np.array(workbench.bridge.labels)
+    labels[2, :4, :4] = 1
+    workbench.bridge.apply(labels, "brush")
+    return labels
+
+
+def confirm(workbench, *slices):
+    for index in slices:
+        go_to_slice(workbench.viewer, workbench.case, index)
+        assert workbench.confirmations.confirm_slice()
+    workbench.learn_controller.flush()
+
+
+def open_and_look(workbench, folder, qtbot):
+    with qtbot.waitSignal(workbench.project_control.kept_found, timeout=20_000):
+        workbench.open_paths([folder])
+
+
+def kept(project, case):
+    correction = Project.open(project).correction(case)
+    return [] if correction is None else [s.index for s in correction.slices]
+
+
+def test_restored_work_keeps_the_slices_confirmed_before(session, new_workbench, qtbot):
+    painted = np.array(session.workbench.bridge.labels)
+    session.workbench.recovery.write_now()
+    session.workbench.close_down()
+    second = new_workbench()
+    [recovery] = second.recovery_offer.recoveries
+
+    with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
+        second.recovery_offer.restore_requested.emit(recovery)
+
+    np.testing.assert_array_equal(second.bridge.labels, painted)
+    assert [s.index for s in second.confirmations.slices] == [5, 6]
+    confirm(second, 3)
+    assert kept(session.project, second.case) == [3, 5, 6]
+
+
+def test_another_project_keeps_its_slices_and_gets_those_confirmed_here(session, new_workbench, tmp_path, qtbot):
+    session.workbench.close_down()
+    second = new_workbench()
+    second.project_control.open(tmp_path / "other")
+    open_and_look(second, session.folder, qtbot)
+    second.segment_control.start_from(StartFrom("empty"))
+    confirm(second, 3, 6)
+
+    with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
+        second.project_control.open(session.project)
+
+    assert [s.index for s in second.confirmations.slices] == [3, 5, 6]
+    reference = second.case.labels.volume.data
+    np.testing.assert_array_equal(second.bridge.labels[5], reference[5])
+    assert not second.bridge.labels[6].any()  # confirmed again, later
+    second.learn_controller.flush()
+    assert kept(session.project, second.case) == [3, 5, 6]
+    assert kept(tmp_path / "other", second.case) == [3, 6]
+
+
+def test_damaged_labels_cost_no_confirmed_slices(session, new_workbench, qtbot):
+    session.workbench._save_if_dirty()
+    session.workbench.close_down()
+    [file] = session.project.glob("cases/*/labels-1.nii.gz")
+    file.write_bytes(file.read_bytes()[:50])
+    second = new_workbench()
+
+    open_and_look(second, session.folder, qtbot)
+
+    assert file.name in second.viewer.status
+    assert [s.index for s in second.confirmations.slices] == [5, 6]
+    confirm(second, 3)
+    assert kept(session.project, second.case) == [3, 5, 6]
+
+
+def test_slices_confirmed_before_the_project_was_read_are_kept_with_the_older(session, new_workbench, qtbot):
+    session.workbench.close_down()
+    second = new_workbench()
+    look_for, looked = second.project_control.look_for, []
+    second.project_control.look_for = looked.append
+    second.open_paths([session.folder])
+    qtbot.waitUntil(lambda: bool(looked), timeout=20_000)
+    second.segment_control.start_from(StartFrom("reference"))
+
+    confirm(second, 3)
+    assert kept(session.project, second.case) == [3, 5, 6]
+
+    with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
+        look_for(second.case)
+    assert [s.index for s in second.confirmations.slices] == [3, 5, 6]
