@@ -156,6 +156,23 @@ def test_this_slice_changes_that_slice_alone_from_any_plane(ready, engine, qtbot
     assert (np.delete(after, 3, axis=0) == np.delete(before, 3, axis=0)).all()
 
 
+def test_one_slice_as_a_layer_of_its_own_still_shows_what_is_confirmed(ready, engine, qtbot):
+    _run(ready, qtbot)
+    go_to_slice(ready.viewer, ready.case, TUMOUR_SLICE)
+    ready.confirmations.confirm_slice()
+    go_to_slice(ready.viewer, ready.case, 3)
+    ready.segment_panel.slice_button.click()
+    ready.segment_panel.result_box.setCurrentIndex(1)
+    engine.labels = np.zeros(CASE_SHAPE, np.uint8)
+    engine.labels[3, 5:8, 5:8] = 3
+    _run(ready, qtbot)
+
+    data = ready.bridge.layer.data
+    assert (data[3, 5:8, 5:8] == 3).all()
+    np.testing.assert_array_equal(data[TUMOUR_SLICE], _labels(2)[TUMOUR_SLICE])
+    assert not np.delete(data, [3, TUMOUR_SLICE], axis=0).any()
+
+
 def test_labels_of_no_counterpart_are_refused_and_nothing_is_lost(ready, engine, qtbot):
     _run(ready, qtbot)
     before = ready.bridge.layer.data.copy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject
 
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.case import Labels as CaseLabels
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.plugin.layers import METADATA_KEY, LayerIdentity, Role, identity_of, labels_layer
@@ -21,10 +23,19 @@ from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 
 @dataclass(frozen=True)
 class StartFrom:
-    """One thing that work can start from: `reference`, `layer`, `file` or `empty`."""
+    """One thing that work can start from.
+
+    Attributes:
+        kind: `reference`, `layer`, `file` or `empty`.
+        layer: The labels layer, of the kind `layer`.
+        path: The file, of the kind `file`, once it is chosen.
+        labels: What was read from it.
+    """
 
     kind: str
     layer: Any = None
+    path: Path | None = None
+    labels: CaseLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +123,7 @@ class WorkingLabels(QObject):
         return [*found, ("empty labels", StartFrom("empty")), ("a file …", StartFrom("file"))]
 
     def start_from(self, option: StartFrom, *, in_place: bool) -> None:
-        """Begin with the labels of `option`, which is not a file.
+        """Begin with the labels of `option`; a file must have been read.
 
         Raises:
             LabelError: A layer holds values that the case's scheme does not have.
@@ -130,6 +141,9 @@ class WorkingLabels(QObject):
         if option.kind == "reference" and case.labels is not None:
             labels = np.array(case.labels.volume.data, np.uint8)
             return NewLabels(labels, case.labels.scheme, "start from the case's labels")
+        if option.labels is not None and option.path is not None:
+            labels = np.array(option.labels.volume.data, np.uint8)
+            return NewLabels(labels, option.labels.scheme, f"start from {option.path.name}")
         if option.kind == "layer":
             values = case.scheme.from_either(np.asarray(option.layer.data))
             return NewLabels(values, case.scheme, f"start from {option.layer.name}")
@@ -137,9 +151,6 @@ class WorkingLabels(QObject):
 
     def _begin(self, case: Case, new: NewLabels) -> Any:
         labels = np.array(new.labels, np.uint8)
-        if new.slice is not None:
-            labels[: new.slice] = 0
-            labels[new.slice + 1 :] = 0
         self._set_aside()
         name = free_name(new.name, [layer.name for layer in self._viewer.layers])
         identity = LayerIdentity(case.id, Role.WORKING, new.name, scheme_id=new.scheme.id, model=new.model)
