@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case, Naming
@@ -31,6 +34,7 @@ class CaseSource:
         scheme_id: The scheme its labels have or would have.
         shape: (Z, Y, X) as read.
         spacing: mm along (Z, Y, X), which a person may have entered because the files hold none; None where unknown.
+        fingerprint: A digest of the images, by which a case that has moved is known again; empty where none was taken.
     """
 
     id: str
@@ -42,6 +46,7 @@ class CaseSource:
     scheme_id: str
     shape: Shape
     spacing: Spacing | None = None
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, case: Case, project: Path) -> CaseSource:
@@ -67,6 +72,7 @@ class CaseSource:
             scheme_id=case.scheme.id,
             shape=case.geometry.shape,
             spacing=case.geometry.spacing,
+            fingerprint=fingerprint_of(case),
         )
 
     @classmethod
@@ -84,6 +90,7 @@ class CaseSource:
             scheme_id=str(record["scheme"]),
             shape=(int(z), int(y), int(x)),
             spacing=None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            fingerprint=str(record.get("fingerprint", "")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +105,19 @@ class CaseSource:
             "scheme": self.scheme_id,
             "shape": list(self.shape),
             "spacing": None if self.spacing is None else list(self.spacing),
+            "fingerprint": self.fingerprint,
         }
+
+    def is_at(self, place: CaseSource, project: Path) -> bool:
+        """Whether this is a case of the name, shape and folder of `place`."""
+        folder = self.folder(project)
+        here = folder is not None and os.path.realpath(folder) == os.path.realpath(place.absolute)
+        return here and (self.id, self.shape) == (place.id, place.shape)
+
+    def has_moved_to(self, place: CaseSource, project: Path) -> bool:
+        """Whether the files are gone and `place` has the very images; a name and a shape alone many patients share."""
+        same = (self.id, self.shape, self.fingerprint) == (place.id, place.shape, place.fingerprint)
+        return bool(self.fingerprint) and same and self.folder(project) is None
 
     def folder(self, project: Path) -> Path | None:
         """Return the folder that holds every file now, or None when the case has moved."""
@@ -143,6 +162,15 @@ class CaseSource:
                 "Its corrections no longer fit; put the old files back."
             )
         return case
+
+
+def fingerprint_of(case: Case) -> str:
+    """Return a digest of the header and of a regular sample of the voxels of the channel that gives the grid."""
+    volume = case.channels[case.grid_channel]
+    sample = np.asarray(volume.data)[tuple(slice(None, None, max(1, n // 32)) for n in volume.data.shape)]
+    digest = hashlib.sha256(volume.geometry.header or b"")
+    digest.update(np.ascontiguousarray(sample, dtype="<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _relative(folder: Path, project: Path) -> str:

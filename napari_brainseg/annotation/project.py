@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -102,11 +101,12 @@ class Project:
     def find(self, case: Case) -> Path | None:
         """Return the folder that this case has in the project, or None; raise `InputError` as `add_case` does."""
         source, name = CaseSource.of(case, self.folder), folder_name(case.id)
-        for folder in self.case_folders():
-            named_so = folder.name == name or folder.name.startswith(f"{name}-")
-            if named_so and self._is_same(read_state(folder).source, source):
-                return folder
-        return None
+        named_so = [f for f in self.case_folders() if f.name == name or f.name.startswith(f"{name}-")]
+        known = {folder: read_state(folder).source for folder in named_so}
+        # Where a case lies decides before what it looks like: the files of another may only be out of reach just now.
+        here = [folder for folder in named_so if known[folder].is_at(source, self.folder)]
+        moved = here or [folder for folder in named_so if known[folder].has_moved_to(source, self.folder)]
+        return moved[0] if moved else None
 
     def add_case(self, case: Case) -> Path:
         """Return the case's folder, made with its state where it is new; a case that has moved is found again.
@@ -217,13 +217,6 @@ class Project:
             fits = set(channels) <= set(state.source.expected)
             if state.correction is not None and state.confirmed and fits and folder != left_out:
                 yield folder, state
-
-    def _is_same(self, known: CaseSource, opened: CaseSource) -> bool:
-        if known.id != opened.id or known.shape != opened.shape:
-            return False
-        # Two cases of one name and shape are told apart by where they are; one whose files are gone has moved.
-        place = known.folder(self.folder)
-        return place is None or os.path.realpath(place) == os.path.realpath(opened.absolute)
 
     def _free_folder(self, case_id: str) -> Path:
         name = folder_name(case_id)

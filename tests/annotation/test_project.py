@@ -309,6 +309,28 @@ def test_two_cases_of_one_name_stay_two(tmp_path, project, case):
     assert not np.array_equal(project.correction(case).labels, project.correction(other).labels)
 
 
+def test_two_patients_of_one_name_are_not_mixed_while_one_is_out_of_reach(tmp_path, project):
+    first, second = (read_case(write_brats(tmp_path / p / "BraTS_1", seed=n)) for n, p in enumerate(("p1", "p2")))
+    project.save_correction(first, correction_for(first, seed=1))
+    (tmp_path / "p1").rename(tmp_path / "unmounted")
+
+    assert project.find(second) is None
+    project.save_correction(second, correction_for(second, seed=2))
+    (tmp_path / "unmounted").rename(tmp_path / "p1")
+
+    assert [project.find(c).name for c in (first, second)] == ["BraTS_1", "BraTS_1-2"]
+    np.testing.assert_array_equal(project.correction(first).labels, correction_for(first, seed=1).labels)
+
+
+def test_where_a_case_lies_decides_before_its_images(tmp_path, project):
+    copies = [read_case(write_brats(tmp_path / p / "BraTS_1")) for p in ("p1", "p2")]
+    for copy in copies:
+        project.add_case(copy)
+    (tmp_path / "p1").rename(tmp_path / "unmounted")
+
+    assert project.find(copies[1]).name == "BraTS_1-2"
+
+
 def test_slices_keep_the_spacing_and_the_order_that_a_person_gave(tmp_path, project):
     folder = write_lgg(tmp_path / "TCGA_XX_0001_20000101")
     case = with_spacing(read_case(folder, OpenOptions(channels=("flair", "pre", "post"))), (5.0, 1.0, 1.0))
