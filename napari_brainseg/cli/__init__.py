@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from napari_brainseg import __version__
 from napari_brainseg.base.errors import BrainsegError
 
 VERBS = {
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="brainseg", description="Segment brain tumours in MRI. For research use, not for diagnosis."
     )
+    parser.add_argument("--version", action="version", version=f"napari-brainseg {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     chosen = arguments[0] if arguments else ""
     for name, text in VERBS.items():

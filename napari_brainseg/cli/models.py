@@ -11,7 +11,7 @@ from napari_brainseg.model_store.store import find_model, list_models
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--card", metavar="MODEL", help="print the card of this model")
+    parser.add_argument("card", nargs="?", metavar="MODEL", help="print the card of this model")
     parser.add_argument("--project", type=Path, default=None, help="project folder whose models are listed too")
 
 

@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+import pytest
+
+from napari_brainseg import __version__
+from napari_brainseg.cli import VERBS, main
+
+
+def test_help_lists_every_verb_and_says_what_the_program_is_not_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"\n    {verb} " in shown for verb in VERBS)
+    assert "not for diagnosis" in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    assert f"brainseg {verb}" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == f"napari-brainseg {__version__}"
+
+
+def test_help_waits_for_no_torch() -> None:
+    code = "import sys; from napari_brainseg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "assert not {'torch', 'napari', 'nibabel'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
