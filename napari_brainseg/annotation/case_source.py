@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_brainseg.base.errors import InputError
-from napari_brainseg.cases.case import Case, Naming
+from napari_brainseg.cases.case import SKIP, Case, Naming
 from napari_brainseg.cases.finding import CaseFiles
 from napari_brainseg.cases.reading import OpenOptions, read_case, resample_onto_grid, with_spacing
 from napari_brainseg.cases.volume import Shape, Spacing
@@ -30,6 +30,7 @@ class CaseSource:
         files: File names by channel, relative to that folder, in slice order for tifs; the channels as the files order
             them.
         expected: Every channel that such an exam has.
+        order: As `Case.order`: what each volume of a 4-D file, or each colour of the tifs, is; empty for other files.
         naming: The naming style it was read under.
         scheme_id: The scheme its labels have or would have.
         shape: (Z, Y, X) as read.
@@ -47,6 +48,7 @@ class CaseSource:
     shape: Shape
     spacing: Spacing | None = None
     fingerprint: str = ""
+    order: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, case: Case, project: Path) -> CaseSource:
@@ -73,6 +75,7 @@ class CaseSource:
             shape=case.geometry.shape,
             spacing=case.geometry.spacing,
             fingerprint=fingerprint_of(case),
+            order=case.order,
         )
 
     @classmethod
@@ -91,6 +94,7 @@ class CaseSource:
             shape=(int(z), int(y), int(x)),
             spacing=None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2])),
             fingerprint=str(record.get("fingerprint", "")),
+            order=tuple(map(str, record.get("order", ()))),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +110,7 @@ class CaseSource:
             "shape": list(self.shape),
             "spacing": None if self.spacing is None else list(self.spacing),
             "fingerprint": self.fingerprint,
+            "order": list(self.order),
         }
 
     def is_at(self, place: CaseSource, project: Path) -> bool:
@@ -140,10 +145,7 @@ class CaseSource:
                 f"The files of {self.id} are no longer in {self.absolute}. Put them back, "
                 "or open the case from its new place so that the project finds it."
             )
-        channels = {name: tuple(folder / part for part in group) for name, group in self.files.items()}
-        # Three names are the order of a tif's three colours; with fewer, one was found to be a copy and will be again.
-        order = tuple(self.files) if self.naming is Naming.LGG and len(self.files) == 3 else None
-        case = read_case(CaseFiles(self.id, self.naming, channels, folder=folder), OpenOptions(channels=order))
+        case = self._read_channels(folder)
         for name in self.files:
             if name in case.off_grid:
                 case = resample_onto_grid(case, name)
@@ -162,6 +164,17 @@ class CaseSource:
                 "Its corrections no longer fit; put the old files back."
             )
         return case
+
+    def _read_channels(self, folder: Path) -> Case:
+        channels = {name: tuple(folder / part for part in group) for name, group in self.files.items()}
+        if self.naming is Naming.LGG:
+            return read_case(
+                CaseFiles(self.id, self.naming, channels, folder=folder), OpenOptions(channels=self.order or None)
+            )
+        if self.order:  # the volumes of one file; those that were skipped keep their place
+            file = next(iter(channels.values()))
+            channels = {f"{SKIP}{n}" if name == SKIP else name: file for n, name in enumerate(self.order)}
+        return read_case(CaseFiles(self.id, self.naming, channels, folder=folder))
 
 
 def fingerprint_of(case: Case) -> str:
