@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from napari_brainseg.base.errors import AlignmentError, InputError
+from napari_brainseg.base.errors import AlignmentError, InputError, LabelError
 from napari_brainseg.cases.case import Case, Labels, Naming
-from napari_brainseg.cases.labels import LabelScheme
+from napari_brainseg.cases.labels import SCHEMES, LabelScheme, values_of
 from napari_brainseg.cases.naming import labels_naming
 from napari_brainseg.cases.narrowing import read_as
 from napari_brainseg.cases.nifti import is_nifti_name, read_label_values, stem_of
@@ -19,20 +19,38 @@ from napari_brainseg.cases.volume import Geometry, Volume
 
 
 def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *, resample: bool = False) -> Case:
-    """Return the case with the labels found beside its channels; labels on another grid stay off, with a note."""
+    """Return the case with the labels found beside its channels.
+
+    Labels that are damaged, on another grid or of no usual scheme are left off, with a note: they keep nobody from the
+    images.
+
+    Raises:
+        LabelError: The values do not fit the chosen scheme, or there is none of this name.
+    """
     if not files:
         return case
     case = replace(case, label_paths=_joined(case.label_paths, files))
     notes: tuple[str, ...] = ()
     if len(files) > 1 and case.naming is not Naming.LGG:
         notes = (f"{len(files)} labels files were found; {files[0].name} was read.",)
-    volume = _values(case, files)
+    try:
+        volume = _values(case, files)
+    except InputError as error:
+        return replace(case, notes=(*case.notes, f"{error}{_UNREAD}"))
     aligned = on_grid(volume, case.geometry) or (resampled(volume, case.geometry, labels=True) if resample else None)
     if aligned is None:
         differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
         notes = (*notes, f"{differ}, so its labels are not shown. Resample the labels, or choose another file.")
         return replace(case, notes=(*case.notes, *notes))
-    return _labelled(replace(case, notes=(*case.notes, *notes)), aligned, files, scheme)
+    case = replace(case, notes=(*case.notes, *notes))
+    try:
+        return _labelled(case, aligned, files, scheme)
+    except LabelError as error:
+        if scheme is not None:
+            raise
+        present = values_of(volume.data)
+        choices = tuple(other for other in SCHEMES.values() if other.fits(present))
+        return replace(case, notes=(*case.notes, f"{error}{_UNREAD}"), label_choices=choices)
 
 
 def attach_labels(
@@ -45,24 +63,20 @@ def attach_labels(
         AlignmentError: They lie on another grid, and `resample` is false.
         LabelError: Their values fit no scheme, or not the chosen one.
     """
-    files = _labels_at(case, Path(path))
-    volume = _values(case, files)
-    aligned = on_grid(volume, case.geometry)
-    if aligned is None and not resample:
-        differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
-        raise AlignmentError(f"{differ}. Resample the labels onto the case, or choose another file.")
-    aligned = aligned or resampled(volume, case.geometry, labels=True)
-    return _labelled(replace(case, label_paths=_joined(case.label_paths, files)), aligned, files, scheme)
+    return _attached(case, _labels_at(case, Path(path)), scheme, resample=resample)
 
 
 def reread_labels(case: Case, scheme_id: str) -> Case:
     """Return the case with the same labels file understood by another scheme.
 
     Raises:
-        InputError: The case has no labels.
+        InputError: The case has no labels, or their file can no longer be read.
+        AlignmentError: Their file no longer lies on the case's grid.
         LabelError: The values do not fit the scheme, or there is none of this name.
     """
     labels = case.labels
+    if labels is None and case.label_choices:
+        return _attached(case, case.label_paths, scheme_id)
     if labels is None:
         raise InputError(f"{case.id} has no labels that could be read by another scheme.")
     disk = labels.scheme.to_disk(labels.volume.data)  # type: ignore[arg-type]
@@ -76,6 +90,17 @@ def reread_labels(case: Case, scheme_id: str) -> Case:
 
 
 _READ_AS = "Labels were read as "
+_UNREAD = " The case is open without these labels."
+
+
+def _attached(case: Case, files: Sequence[Path], scheme: str | None, *, resample: bool = False) -> Case:
+    volume = _values(case, files)
+    aligned = on_grid(volume, case.geometry)
+    if aligned is None and not resample:
+        differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
+        raise AlignmentError(f"{differ}. Resample the labels onto the case, or choose another file.")
+    aligned = aligned or resampled(volume, case.geometry, labels=True)
+    return _labelled(replace(case, label_paths=_joined(case.label_paths, files)), aligned, files, scheme)
 
 
 def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | None) -> Case:
@@ -90,11 +115,11 @@ def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | N
         path,
         assumed=reading.assumed,
     )
-    notes = tuple(note for note in case.notes if not note.startswith(_READ_AS))
+    notes = tuple(note for note in case.notes if not (note.startswith(_READ_AS) or note.endswith(_UNREAD)))
     if reading.assumed:
         others = ", ".join(s.title for s in reading.candidates[1:])
         notes += (f"{_READ_AS}{_with_values(reading.scheme)}; {others} would fit as well.",)
-    return replace(case, labels=labels, scheme=reading.scheme, notes=notes)
+    return replace(case, labels=labels, scheme=reading.scheme, notes=notes, label_choices=())
 
 
 def _spaced(geometry: Geometry, grid: Geometry) -> Geometry:

@@ -63,6 +63,8 @@ class Case:
         off_grid: Channels that lie on another grid, not stacked until they are resampled.
         order: Where the channels share their files, the name of each volume of the 4-D file, or of each colour of the
             tifs, as the files hold them (`-` for none); else empty. As `OpenOptions.channels` it reads the same again.
+        label_choices: Schemes by which the case's labels could be read, where none of the usual ones fits: a person
+            must choose, and until then there are no labels.
         protected: Labels of the case that were not opened, because its files were listed one by one; never written.
     """
 
@@ -78,6 +80,7 @@ class Case:
     notes: tuple[str, ...] = ()
     off_grid: Mapping[str, Volume] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    label_choices: tuple[LabelScheme, ...] = ()
     protected: tuple[Path, ...] = ()
 
     @property

@@ -71,7 +71,8 @@ def read_case(
     Raises:
         InputError: A file cannot be used, or no channel can be told.
         AlignmentError: Labels that were asked for do not lie on the case's grid.
-        LabelError: The label values fit no scheme that the naming allows, or not the chosen one.
+        LabelError: The label values do not fit the chosen scheme, or those that were asked for fit none. The case's own
+            labels that cannot be read are left off, with a note.
     """
     options = options or OpenOptions()
     notes: tuple[str, ...] = ()

@@ -38,6 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     path = write_labels(result, arguments.out, scheme=scheme, overwrite=arguments.overwrite)
     if given.labels.assumed:
         print(next(note for note in reversed(given.notes) if note.startswith("Labels were read as")))
+    for note in case.notes:
+        if note.endswith("open without these labels."):  # the values and the header are then not those of its labels
+            print(note)
     print(f"{path}: {scheme.title}, values {' '.join(map(str, scheme.disk_values))}")
     if case.geometry.affine is None:
         spacing = "its spacing" if case.geometry.spacing is not None else "no spacing"

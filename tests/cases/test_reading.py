@@ -15,7 +15,14 @@ from nifti_files import ORIENTATIONS, SHAPE, labels, lps_affine, picture, save, 
 
 from napari_brainseg.base.errors import AlignmentError, InputError, LabelError
 from napari_brainseg.cases.case import Naming
-from napari_brainseg.cases.reading import OpenOptions, find_cases, read_case, resample_onto_grid, with_spacing
+from napari_brainseg.cases.reading import (
+    OpenOptions,
+    find_cases,
+    read_case,
+    reread_labels,
+    resample_onto_grid,
+    with_spacing,
+)
 
 STYLES = {
     Naming.BRATS_2017: ("c_flair", "c_t1", "c_t1ce", "c_t2", "c_seg"),
@@ -193,10 +200,36 @@ def test_a_grid_that_lies_nowhere_cannot_be_resampled(tmp_path: Path) -> None:
         read_case(tmp_path, OpenOptions(resample=True))
 
 
-def test_labels_of_no_scheme_are_an_error_and_a_chosen_scheme_is_none(tmp_path: Path) -> None:
+def test_labels_of_no_usual_scheme_do_not_keep_the_case_closed(tmp_path: Path) -> None:
     volume_case(tmp_path, values=(0, 1, 9))
-    with pytest.raises(LabelError, match=r"c_seg\.nii\.gz holds the label values 9"):
-        read_case(tmp_path)
+    case = read_case(tmp_path)
+    assert (case.labels, case.label_choices, case.scheme.id) == (None, (), "brats2017")
+    assert "c_seg.nii.gz holds the label values 9" in case.notes[-1]
+    assert case.label_paths == (tmp_path / "c_seg.nii.gz",)
+    volume_case(tmp_path / "n", Naming.NNUNET, values=(0, 1, 2, 3, 4))
+    case = read_case(tmp_path / "n")
+    assert [scheme.id for scheme in case.label_choices] == ["brats2013", "brats2024", "brats-ped"]
+    read = reread_labels(case, "brats2024")
+    assert (read.scheme.id, read.label_choices) == ("brats2024", ())
+    assert not any("open without these labels" in note for note in read.notes)
+    with pytest.raises(LabelError, match="do not fit BraTS 2023"):
+        reread_labels(case, "brats2023")
+
+
+def test_damaged_labels_do_not_keep_the_case_closed(tmp_path: Path) -> None:
+    volume_case(tmp_path)
+    (tmp_path / "c_seg.nii.gz").write_bytes(b"<html>")
+    case = read_case(tmp_path)
+    assert (case.labels, tuple(case.channels)) == (None, CHANNELS)
+    assert "c_seg.nii.gz is no NIfTI file but a web page" in case.notes[-1]
+    with pytest.raises(InputError, match="has no labels"):
+        reread_labels(case, "brats2017")
+
+
+def test_a_chosen_scheme_counts(tmp_path: Path) -> None:
+    volume_case(tmp_path, values=(0, 1, 9))
+    with pytest.raises(LabelError, match="the label values 9"):
+        read_case(tmp_path, OpenOptions(scheme="brats2017"))
     volume_case(tmp_path, values=(0, 1, 2, 4))
     case = read_case(tmp_path, OpenOptions(scheme="brats2013"))
     assert (case.scheme.id, case.labels.assumed) == ("brats2013", False)

@@ -89,3 +89,18 @@ def test_slices_as_nifti_claim_no_orientation(tmp_path: Path, capsys: pytest.Cap
     np.testing.assert_allclose(header["pixdim"][1:4], (0.8, 0.9, 5), rtol=1e-6)
     assert export(folder, "--like", folder, "--out", tmp_path / "a.tif") == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), [np.eye(5, 6) * 255] * 2)
+
+
+@pytest.mark.parametrize("bad", [b"<html>", None])
+def test_labels_of_the_case_that_cannot_be_read_are_not_needed(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: bytes | None
+) -> None:
+    own = save(case / "c_seg.nii.gz", labels(values=(0, 7, 8)))
+    if bad is not None:
+        own.write_bytes(bad)
+    given = save(tmp_path / "l.nii", labels())
+    assert export(given, "--like", case, "--out", tmp_path / "a.nii") == 0
+    printed = capsys.readouterr().out
+    assert "c_seg.nii.gz" in printed
+    assert printed.endswith("a.nii: BraTS 2017, values 0 1 2 4\n")
+    assert export(given, "--like", case, "--out", own, "--overwrite") == 2

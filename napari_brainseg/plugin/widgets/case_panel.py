@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_brainseg.cases.case import Case, Labels
-from napari_brainseg.cases.labels import SCHEMES
+from napari_brainseg.cases.labels import SCHEMES, LabelScheme
 from napari_brainseg.plugin.widgets.channel_form import ChannelForm
 from napari_brainseg.plugin.widgets.drop_area import DropArea
 from napari_brainseg.plugin.widgets.off_grid_rows import OffGridRows
@@ -140,6 +140,7 @@ class _CaseDetails(QWidget):
         self.scheme_box = QComboBox()
         self.scheme_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.scheme_box.setMinimumContentsLength(14)
+        self.scheme_box.setPlaceholderText("choose their scheme")
         self.attach_button = QToolButton()
         self.attach_button.setObjectName("link")
         self.attach_button.setText("attach…")
@@ -161,22 +162,24 @@ class _CaseDetails(QWidget):
     def show_case(self, case: Case) -> None:
         self.geometry_label.setText(case.geometry.describe())
         self.channels_label.setText("   ".join(_channel_texts(case)))
-        self._show_labels(case.labels)
+        self._show_labels(case.labels, case.label_choices)
         say(self.notes, "\n".join(f"• {note}" for note in case.notes))
         self.show()
 
-    def _show_labels(self, labels: Labels | None) -> None:
+    def _show_labels(self, labels: Labels | None, choices: Sequence[LabelScheme]) -> None:
         self.scheme_box.clear()
-        self.scheme_box.setVisible(labels is not None)
-        self.labels_label.setText("No labels" if labels is None else "Labels")
-        if labels is None:
-            return
+        self.scheme_box.setToolTip("")
+        self.scheme_box.setVisible(labels is not None or bool(choices))
+        self.labels_label.setText("No labels" if self.scheme_box.isHidden() else "Labels")
         # The likely schemes first; any other stays possible, and answers with a sentence when the values do not fit.
-        likely = labels.candidates or (labels.scheme,)
+        likely = tuple(choices) if labels is None else labels.candidates or (labels.scheme,)
         for scheme in (*likely, *(s for s in SCHEMES.values() if s not in likely)):
             values = " ".join(str(v) for v in scheme.disk_values)
-            assumed = ", assumed" if scheme == labels.scheme and labels.assumed else ""
+            assumed = ", assumed" if labels is not None and scheme == labels.scheme and labels.assumed else ""
             self.scheme_box.addItem(f"{scheme.title} ({values}){assumed}", scheme.id)
+        if labels is None:
+            self.scheme_box.setCurrentIndex(-1)  # shows the words that ask
+            return
         self.scheme_box.setCurrentIndex(self.scheme_box.findData(labels.scheme.id))
         present = " ".join(str(int(v)) for v in np.unique(labels.scheme.to_disk(_program_values(labels))))
         self.scheme_box.setToolTip(f"Values in the file: {present}")
