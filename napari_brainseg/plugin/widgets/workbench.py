@@ -25,6 +25,7 @@ from napari_brainseg.plugin.widgets.display import Display
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.export_control import ExportControl
 from napari_brainseg.plugin.widgets.export_panel import ExportPanel
+from napari_brainseg.plugin.widgets.file_start import FileStart
 from napari_brainseg.plugin.widgets.fold import Fold
 from napari_brainseg.plugin.widgets.kept_work import KeptWork
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
@@ -44,7 +45,7 @@ from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
 from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
 from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
-from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
 
 # torch is loaded when the window has settled; a person needs longer than this to open a case.
 IDLE_MS = 1500
@@ -63,7 +64,7 @@ class Workbench(QWidget):
         viewer = getattr(viewer, "__wrapped__", viewer)
         self.viewer = viewer
         self.setObjectName("brainsegWorkbench")
-        self._docked = self._closed = self._start_when_attached = False
+        self._docked = self._closed = False
         self.bridge = EditingBridge(viewer, self)
         self.layers = CaseLayers(viewer, self)
         self.working = WorkingLabels(self.layers, self.bridge, viewer, self)
@@ -126,7 +127,8 @@ class Workbench(QWidget):
         self.recovery.close()
         self.confirmations.close()
         self.correct_panel.close_down()
-        controls: tuple[_Closable, ...] = (self.learn_controller, self.segment_control, self.case_control)
+        learn, segment, opening = self.learn_controller, self.segment_control, self.case_control
+        controls: tuple[_Closable, ...] = (learn, segment, opening, self.file_start)
         for part in (*controls, self.export_control, self.project_control, self.bridge, self.layers, self.mouse):
             part.close()
         self.display.close()
@@ -155,6 +157,7 @@ class Workbench(QWidget):
         self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
         self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
+        self.file_start = FileStart(self.segment_control, self.segment_panel, self.layers, self)
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
         self.kept_work = KeptWork(self.project_control, self.confirmations, self.working, self.bridge, self)
@@ -231,7 +234,6 @@ class Workbench(QWidget):
         self.recovery_control.open_requested.connect(self.open_paths)
         self.recovery_control.said.connect(self._say)
         self.case_control.opening.failed.connect(lambda _: self.recovery_control.give_up())
-        self.segment_control.attach_requested.connect(self._on_start_from_file)
         self.segment_control.predicted.connect(self._on_predicted)
         self.segment_control.keep_confirmed = self.confirmations.keep_confirmed
         self.switches.neurological_requested.connect(self.display.set_neurological)
@@ -291,9 +293,6 @@ class Workbench(QWidget):
 
     def _on_changed(self, case: Case) -> None:
         self.working.respace(case)
-        if self._start_when_attached and case.labels is not None:
-            self.segment_control.start_from(StartFrom("reference"))
-        self._start_when_attached = False
         self._show_everywhere(case)
 
     def _show_everywhere(self, case: Case) -> None:
@@ -310,11 +309,6 @@ class Workbench(QWidget):
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:
             self.export_panel.place.show_folder(folder.folder / "exports")
-
-    def _on_start_from_file(self, path: Path) -> None:
-        """Attach the file, then begin with its labels."""
-        self._start_when_attached = True
-        self.case_control.attach(path)
 
     def _on_working_changed(self, layer: Any) -> None:
         self.shortcuts.set_working_layer(layer)
