@@ -124,3 +124,24 @@ def test_bad_files_are_one_sentence_and_the_open_case_stays(opened, tmp_path, qt
     assert "bad_flair.nii.gz" in opened.case_panel.error.text()
     assert opened.case is case
     assert opened.case_panel.busy.isHidden()
+
+
+def test_labels_of_no_usual_scheme_leave_the_case_open_and_ask_for_theirs(workbench, tmp_path, qtbot):
+    folder = write_case(tmp_path, labels=False)
+    labels = np.zeros(CASE_SHAPE, np.uint8)
+    labels[3, 5:9, 5:9] = 200
+    save(folder / f"{CASE_ID}_seg.nii.gz", labels)
+    _open(workbench, qtbot, folder)
+    details = workbench.case_panel.details
+    assert details.scheme_box.isHidden()
+    assert "the label values 200" in details.notes.text()
+
+    save(folder / f"{CASE_ID}_seg.nii.gz", np.where(labels == 200, 255, 0).astype(np.uint8))
+    workbench.open_paths([folder])
+    qtbot.waitUntil(lambda: bool(workbench.case.label_choices), timeout=20_000)
+    assert not details.scheme_box.isHidden()
+    assert (details.scheme_box.currentIndex(), details.scheme_box.itemData(0)) == (-1, "lgg")
+    details.scheme_box.activated.emit(0)
+    qtbot.waitUntil(lambda: workbench.case.labels is not None, timeout=20_000)
+    assert details.scheme_box.currentData() == "lgg"
+    assert len(workbench.layers.ours(Role.REFERENCE)) == 1
