@@ -127,6 +127,19 @@ def test_recovered_labels_are_mapped_by_what_they_mean(viewer, bridge, keeper):
     assert bridge.counts[1] == voxels, "oedema is 1 there"
 
 
+def test_locked_classes_come_back_too(viewer, bridge, keeper, qtbot):
+    paint(bridge, 1)
+    viewer.layers.remove(bridge.layer)
+    (old,) = list_recoveries()
+    bridge.attach(add_working(viewer), BRATS2017)
+    bridge.set_locked({1})
+    lost = old.load()
+
+    keeper.restore(old)
+    np.testing.assert_array_equal(bridge.labels, lost)
+    assert bridge.locked == {1}
+
+
 def test_restoring_needs_a_working_layer(viewer, bridge, keeper):
     paint(bridge)
     viewer.layers.remove(bridge.layer)

@@ -102,7 +102,13 @@ class RecoveryKeeper(QObject):
         if scheme is None:
             raise LabelError("There is no working layer to restore into. Open the case first.")
         labels = scheme_by_id(recovery.note.scheme_id).convert(recovery.load(), scheme)
-        changed = self._bridge.apply(labels, "recovered work") is not None
+        # Locks keep a brush away from a class; lost work comes back whole.
+        locked = self._bridge.locked
+        self._bridge.set_locked(())
+        try:
+            changed = self._bridge.apply(labels, "recovered work") is not None
+        finally:
+            self._bridge.set_locked(locked)
         self._restored = recovery
         self._bridge.mark_unsaved()
         self.write()
