@@ -1,12 +1,63 @@
 import numpy as np
 import pytest
 from case_files import CASE_ID, TUMOUR_SLICE, write_case
+from qtpy.QtGui import QKeySequence
+from qtpy.QtTest import QTest
 
 from napari_brainseg.plugin.layers import Role, identity_of
+from napari_brainseg.plugin.widgets.canvas import canvas_widget
+from napari_brainseg.plugin.widgets.split_layers import SplitBy
 
 
 def _names(viewer):
     return [layer.name for layer in viewer.layers]
+
+
+@pytest.fixture
+def working(opened):
+    """The workbench with labels to work on."""
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    return opened
+
+
+def _press(workbench, *keys):
+    for key in keys:
+        combination = QKeySequence(key)[0]
+        QTest.keyClick(canvas_widget(workbench.viewer), combination.key(), combination.keyboardModifiers())
+
+
+@pytest.mark.parametrize("by", [SplitBy.CLASS, SplitBy.REGION])
+def test_the_keys_of_the_labels_count_in_every_part_of_a_split(working, by):
+    viewer, whole, split = working.viewer, working.bridge.layer, working.correct_panel.split
+    _press(working, "2")
+    split.split(by)
+    parts = split.layers
+    assert split.value_of(viewer.layers.selection.active) == 2, "the part of the class in the hand"
+
+    for value in (1, 2, 3):
+        _press(working, str(value))
+        active = viewer.layers.selection.active
+        assert active in parts
+        assert split.value_of(active) == value
+        assert (active.mode, active.selected_label) == ("paint", 1)
+    _press(working, "0")
+    assert (viewer.layers.selection.active.mode, viewer.layers.selection.active.selected_label) == ("paint", 0)
+    _press(working, "3", "G")
+    assert viewer.layers.selection.active.mode == "polygon"
+
+    split.join()
+    assert viewer.layers.selection.active is whole
+    assert (whole.mode, whole.selected_label) == ("polygon", 3), "tool and class stay in the hand"
+    assert not any("1" in {str(key) for key in part.keymap} for part in parts)
+    _press(working, "1")
+    assert (whole.mode, whole.selected_label) == ("polygon", 1)
+
+
+def test_closing_while_split_leaves_no_key_bound(working):
+    whole = working.bridge.layer
+    working.correct_panel.split.split(SplitBy.CLASS)
+    working.close_down()
+    assert not whole.keymap
 
 
 def test_opening_shows_flair_over_the_tumour(opened):

@@ -87,6 +87,12 @@ class CorrectPanel(QWidget):
             layer.mode = "paint"
         self._show_selected()
 
+    def draw_polygon(self) -> None:
+        """Take the polygon tool in the layer that is painted in."""
+        if self._controlled is not None:
+            self._viewer.layers.selection.active = self._controlled
+            self._controlled.mode = "polygon"
+
     def close_down(self) -> None:
         """Join what is split, and disconnect from bridge and viewer."""
         self.split.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class Shortcuts(QObject):
         self._viewer = viewer
         self._actions = actions
         self._layer: Any = None
-        self._unbound: dict[str, Any] = {}
+        self._bound: list[tuple[Any, dict[str, Any]]] = []
         self._held: Key | None = None
         self._shortcuts = [self._in_window(key, window) for key in KEYS if key.where is Where.WINDOW]
         self._application = _application()
@@ -53,19 +53,21 @@ class Shortcuts(QObject):
         """The labels layer that the keys 0-4, G, undo and redo are bound on, or None."""
         return self._layer
 
-    def set_working_layer(self, layer: Any) -> None:
-        """Bind the layer's keys on `layer` and give the former one its own keys back; None binds none."""
-        if layer is self._layer:
-            return
-        if self._layer is not None:
-            for name, former in self._unbound.items():
-                self._layer.bind_key(name, former, overwrite=True)
-        self._layer, self._unbound = layer, {}
-        if layer is not None:
-            for key in KEYS:
-                if key.where is Where.LAYER:
-                    name = key.key.replace("+", "-")
-                    self._unbound[name] = layer.bind_key(name, _on_layer(partial(self._press, key)), overwrite=True)
+    def set_working_layer(self, layer: Any, parts: Sequence[Any] = ()) -> None:
+        """Bind the layer's keys on `layer` and on its `parts` while it is split; what was bound gets its own back.
+
+        Args:
+            layer: The working labels, or None, which binds none.
+            parts: The layers in which the labels are edited meanwhile.
+        """
+        wanted = () if layer is None else (layer, *parts)
+        for bound, unbound in self._bound:
+            if not any(bound is other for other in wanted):
+                for name, former in unbound.items():
+                    bound.bind_key(name, former, overwrite=True)
+        kept = [entry for entry in self._bound if any(entry[0] is other for other in wanted)]
+        new = [other for other in wanted if not any(entry[0] is other for entry in kept)]
+        self._layer, self._bound = layer, kept + [(other, self._bind(other)) for other in new]
 
     def close(self) -> None:
         """Let go of every key; harmless when repeated."""
@@ -90,6 +92,14 @@ class Shortcuts(QObject):
         elif event.type() in _LETTING_GO:
             self._release()
         return False
+
+    def _bind(self, layer: Any) -> dict[str, Any]:
+        unbound = {}
+        for key in KEYS:
+            if key.where is Where.LAYER:
+                name = key.key.replace("+", "-")
+                unbound[name] = layer.bind_key(name, _on_layer(partial(self._press, key)), overwrite=True)
+        return unbound
 
     def _in_window(self, key: Key, window: QWidget) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key.key), window)

@@ -68,13 +68,15 @@ class SplitLayers(QObject):
             return
         self._by, self._whole, self._was_visible = by, layer, layer.visible
         # Hiding a layer takes the tool out of its hand.
-        tool = layer.mode
+        tool, selected = layer.mode, int(layer.selected_label)
         layer.visible = False
         for rule in class_rules(scheme) if by is SplitBy.CLASS else region_rules(scheme):
             part = self._add(layer, rule)
             part.mode = tool
+            part.selected_label = min(selected, 1)
             self._mirrors.append(MirrorLayer(part, rule, self._bridge, self))
-        self._viewer.layers.selection.active = self._mirrors[0].layer
+        in_hand = next((mirror for mirror in self._mirrors if mirror.rule.value == selected), self._mirrors[0])
+        self._viewer.layers.selection.active = in_hand.layer
         self.changed.emit()
 
     def join(self) -> None:
@@ -84,7 +86,7 @@ class SplitLayers(QObject):
         self._bridge.end_stroke()
         mirrors, self._mirrors, self._by = self._mirrors, [], None
         active = self._viewer.layers.selection.active
-        tool = next((str(mirror.layer.mode) for mirror in mirrors if mirror.layer is active), None)
+        in_hand = next((mirror for mirror in mirrors if mirror.layer is active), None)
         for mirror in mirrors:
             mirror.close()
             mirror.deleteLater()
@@ -94,8 +96,10 @@ class SplitLayers(QObject):
         if whole is not None and whole in self._viewer.layers:
             whole.visible = self._was_visible
             self._viewer.layers.selection.active = whole
-            if tool is not None and whole.visible:
-                whole.mode = tool
+            if in_hand is not None:
+                whole.selected_label = in_hand.rule.value if in_hand.layer.selected_label else 0
+                if whole.visible:
+                    whole.mode = str(in_hand.layer.mode)
         self.changed.emit()
 
     def close(self) -> None:

@@ -245,6 +245,7 @@ class Workbench(QWidget):
         correct, confirmations, learn = self.correct_panel, self.confirmations, self.learn_controller
         follow(self.strip, confirmations)
         correct.headline_changed.connect(self._on_headline)
+        correct.split.changed.connect(self._bind_keys)
         correct.confirm_requested.connect(confirmations.confirm_slice)
         correct.unconfirm_requested.connect(confirmations.take_back)
         confirmations.said.connect(self._say)
@@ -260,7 +261,7 @@ class Workbench(QWidget):
         """What the keys do; the table of keys is `KEYS`."""
         return ShortcutActions(
             select_class=self.correct_panel.select_class,
-            draw_polygon=self._draw_polygon,
+            draw_polygon=self.correct_panel.draw_polygon,
             undo=self.bridge.undo,
             redo=self.bridge.redo,
             confirm=self.confirmations.confirm_slice,
@@ -311,14 +312,14 @@ class Workbench(QWidget):
             self.export_panel.place.show_folder(folder.folder / "exports")
 
     def _on_working_changed(self, layer: Any) -> None:
-        self.shortcuts.set_working_layer(layer)
+        self._bind_keys()
         self.export_control.show_working(layer)
         self.strip.setVisible(layer is not None)
         self.segment_control.refresh_starts()
 
-    def _draw_polygon(self) -> None:
-        if self.bridge.layer is not None:
-            self.bridge.layer.mode = "polygon"
+    def _bind_keys(self) -> None:
+        if not self._closed:
+            self.shortcuts.set_working_layer(self.bridge.layer, self.correct_panel.split.layers)
 
     def _on_predicted(self, new: NewLabels, model: str) -> None:
         """Remember what the model gave, so that a correction knows what was changed."""
