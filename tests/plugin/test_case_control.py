@@ -1,11 +1,14 @@
+import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from case_files import CASE_ID, CASE_SHAPE, write_case
 from nifti_files import save
 
 from napari_brainseg.cases.labels import BRATS2023
 from napari_brainseg.cases.sample_files import lgg_sample
 from napari_brainseg.plugin.layers import TARGET_KEY, Role
+from napari_brainseg.plugin.widgets.channel_form import NONE_TEXT
 
 
 def _open(workbench, qtbot, *paths):
@@ -145,3 +148,61 @@ def test_labels_of_no_usual_scheme_leave_the_case_open_and_ask_for_theirs(workbe
     qtbot.waitUntil(lambda: workbench.case.labels is not None, timeout=20_000)
     assert details.scheme_box.currentData() == "lgg"
     assert len(workbench.layers.ours(Role.REFERENCE)) == 1
+
+
+def _shown(workbench):
+    boxes = workbench.case_panel.channel_form.boxes
+    return {channel: box.currentText() for channel, box in boxes.items() if box.currentData() is not None}
+
+
+def _choose(workbench, qtbot, chosen):
+    boxes = workbench.case_panel.channel_form.boxes
+    for channel, text in chosen.items():
+        boxes[channel].setCurrentIndex(boxes[channel].findText(text))
+    former = workbench.case
+    workbench.case_panel.channel_form.apply_button.click()
+    qtbot.waitUntil(lambda: workbench.case is not former, timeout=20_000)
+
+
+def test_the_form_shows_the_volumes_that_were_really_read(workbench, tmp_path, qtbot):
+    volumes = np.stack([np.full(CASE_SHAPE[::-1], 100 * t + 1, np.int16) for t in range(4)], axis=-1)
+    volumes[0, 0] = 0
+    nib.Nifti1Image(volumes, np.eye(4)).to_filename(tmp_path / "four.nii")
+    _open(workbench, qtbot, tmp_path / "four.nii")
+    assert list(_shown(workbench).values()) == ["volume 1", "volume 2", "volume 3", "volume 4"]
+    chosen = {"flair": "volume 2", "t1": "volume 1", "t1ce": NONE_TEXT, "t2": "volume 4"}
+    _choose(workbench, qtbot, chosen)
+    assert int(workbench.case.channels["flair"].data.max()) == 101
+    assert _shown(workbench) == {"flair": "volume 2", "t1": "volume 1", "t2": "volume 4"}
+
+
+def test_the_form_shows_the_order_of_the_colours_that_copies_told(workbench, tmp_path, qtbot):
+    for number in (1, 2):
+        plane = np.random.default_rng(number).integers(0, 255, (20, 24, 3), np.uint8)
+        plane[..., 2] = plane[..., 0]
+        tifffile.imwrite(tmp_path / f"P_{number}.tif", plane)
+    _open(workbench, qtbot, tmp_path)
+    assert _shown(workbench) == {"flair": "colour 1", "pre": "colour 2"}
+
+
+def test_other_channels_keep_the_spacing_and_the_labels(workbench, tmp_path, qtbot):
+    for number in (1, 2):
+        plane = np.random.default_rng(number).integers(0, 255, (20, 24, 3), np.uint8)
+        (tmp_path / "P").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "P" / f"P_{number}.tif", plane)
+    _open(workbench, qtbot, tmp_path / "P")
+    workbench.case_panel.spacing_row.spacing_entered.emit((5.0, 0.9, 0.8))
+    qtbot.waitUntil(lambda: workbench.case.geometry.spacing is not None, timeout=20_000)
+    mask = np.zeros((20, 24), np.uint8)
+    mask[3, 4] = 255
+    tifffile.imwrite(tmp_path / "P_2_mask.tif", mask)
+    workbench.case_control.attach(tmp_path / "P_2_mask.tif")
+    qtbot.waitUntil(lambda: workbench.case.labels is not None, timeout=20_000)
+
+    flair = workbench.case.channels["flair"].data
+    _choose(workbench, qtbot, {"flair": "colour 1", "pre": "colour 2"})
+    np.testing.assert_array_equal(workbench.case.channels["pre"].data, flair)
+    assert workbench.case.geometry.spacing == (5.0, 0.9, 0.8)
+    assert workbench.case.labels.volume.geometry.spacing == (5.0, 0.9, 0.8)
+    np.testing.assert_array_equal(np.argwhere(workbench.case.labels.volume.data), [[1, 3, 4]])
+    assert workbench.case_panel.spacing_row.isHidden()

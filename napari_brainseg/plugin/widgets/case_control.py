@@ -140,11 +140,7 @@ class CaseControl(QObject):
         self.changed.emit(case)
 
     def _show_in_panel(self, case: Case) -> None:
-        files = self.opening.current
-        # After a file that could not be read the open case is not the one that was asked for last.
-        options, chosen = channel_options(files) if files is not None and files.id == case.id else ({}, {})
-        now = {name: path for name, path in chosen.items() if name in case.paths}
-        now |= {name: paths[0] for name, paths in case.paths.items() if paths and paths[0] in options.values()}
+        options, now = self.opening.channel_choice(case)
         self._panel.show_case(case, options, now)
 
     def _on_failed(self, sentence: str) -> None:

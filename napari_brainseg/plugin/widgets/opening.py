@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS, SKIP, Case, Naming
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
+from napari_brainseg.cases.rereading import read_again
 from napari_brainseg.plugin.widgets.background import BackgroundTask, run_in_background
 
 
@@ -38,6 +39,7 @@ class Opening(QObject):
         self.files: list[CaseFiles] = []
         self.index = 0
         self._options = OpenOptions()
+        self._open: tuple[CaseFiles, Case] | None = None  # what is open, which may not be what was asked for last
         self._task: BackgroundTask | None = None
 
     @property
@@ -61,14 +63,32 @@ class Opening(QObject):
     def read_with_channels(self, chosen: Mapping[str, object]) -> None:
         """Read the case again with this assignment of files or positions to channels."""
         files = self.current
-        if files is not None:
-            self._options = replace(self._options, channels=as_option(files, chosen))
-            self._read(self.index)
+        if files is None:
+            return
+        former = None if self._open is None or self._open[0] is not files else self._open[1]
+        count = len(files.channels) if former is None else len(former.order)
+        self._options = replace(self._options, channels=as_option(chosen, count))
+        self._read(self.index, former)
+
+    def channel_choice(self, case: Case) -> tuple[dict[str, object], dict[str, object]]:
+        """Return what can be chosen as a channel of the open case (text to value), and what each was really read from.
+
+        There is no choice while the open case is not the one that was asked for last.
+        """
+        files = self.current
+        if files is None or self._open is None or self._open[0] is not files:
+            return {}, {}
+        if case.order:
+            read = {*case.channels, *case.off_grid}
+            return _places(case.naming, len(case.order)), {n: i for i, n in enumerate(case.order) if n in read}
+        options, _ = channel_options(files)
+        now: dict[str, object] = {name: paths[0] for name, paths in case.paths.items() if paths}
+        return options | {path.name: path for path in now.values() if isinstance(path, Path)}, now
 
     def change(self, case: Case, work: Callable[[Case], Case], message: str) -> None:
         """Turn the open case into a changed one: labels attached or read otherwise, a channel resampled."""
         self.busy.emit(message)
-        self._run(_changed(case, work), self.case_changed.emit)
+        self._run(_changed(case, work), self._on_changed)
 
     def close(self) -> None:
         """Drop what is still being read."""
@@ -79,12 +99,22 @@ class Opening(QObject):
         self.files = found
         self._read(0)
 
-    def _read(self, index: int) -> None:
+    def _on_changed(self, case: Case) -> None:
+        if self._open is not None:
+            self._open = (self._open[0], case)
+        self.case_changed.emit(case)
+
+    def _on_read(self, files: CaseFiles, case: Case) -> None:
+        self._open = (files, case)
+        self.case_read.emit(case)
+
+    def _read(self, index: int, former: Case | None = None) -> None:
         self.index = index
         self.cases_found.emit(self.files, index)
         files = self.files[index]
         self.busy.emit(f"Reading {files.id} …")
-        self._run(_changed(files, partial(read_case, options=self._options)), self.case_read.emit)
+        again = partial(read_case if former is None else partial(read_again, former=former), options=self._options)
+        self._run(_changed(files, again), partial(self._on_read, files))
 
     def _run(self, task: Generator[Progress, None, Any], returned: Callable[[Any], None]) -> None:
         if self._task is not None:
@@ -99,9 +129,7 @@ def channel_options(files: CaseFiles) -> tuple[dict[str, object], dict[str, obje
     """
     sources = {paths[0] for paths in files.channels.values() if paths}
     if len(sources) == 1 and len(files.channels) > 1:
-        word = "colour" if files.naming is Naming.LGG else "volume"
-        options: dict[str, object] = {f"{word} {n + 1}": n for n in range(len(files.channels))}
-        return options, {name: n for n, name in enumerate(files.channels)}
+        return _places(files.naming, len(files.channels)), {name: n for n, name in enumerate(files.channels)}
     chosen: dict[str, object] = {name: paths[0] for name, paths in files.channels.items() if paths}
     every = [*(path for path in chosen.values() if isinstance(path, Path)), *files.undecided]
     return {path.name: path for path in every}, chosen
@@ -112,12 +140,17 @@ def expected_channels(files: CaseFiles) -> tuple[str, ...]:
     return LGG_CHANNELS if files.naming is Naming.LGG else BRATS_CHANNELS
 
 
-def as_option(files: CaseFiles, chosen: Mapping[str, object]) -> Mapping[str, str | Path] | tuple[str, ...]:
-    """Return a choice per channel as the option that reading takes: files by name, or names in order."""
+def as_option(chosen: Mapping[str, object], count: int) -> Mapping[str, str | Path] | tuple[str, ...]:
+    """Return a choice per channel as the option that reading takes: files by name, or the names of `count` volumes."""
     positions = {value: name for name, value in chosen.items() if isinstance(value, int)}
     if positions:
-        return tuple(positions.get(n, SKIP) for n in range(len(files.channels)))
+        return tuple(positions.get(n, SKIP) for n in range(count))
     return {name: value for name, value in chosen.items() if isinstance(value, Path)}
+
+
+def _places(naming: Naming, count: int) -> dict[str, object]:
+    word = "colour" if naming is Naming.LGG else "volume"
+    return {f"{word} {n + 1}": n for n in range(count)}
 
 
 def _find(paths: Sequence[Path]) -> Generator[Progress, None, list[CaseFiles]]:
