@@ -92,13 +92,15 @@ def _in_folder(folder: Path, depth: int) -> list[CaseFiles]:
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     files = [entry for entry in entries if (is_nifti_name(entry) or is_tif_name(entry)) and entry.is_file()]
     cases = _cases_of(files, folder)
-    if cases or depth == 0:
+    if depth == 0 or any(case.channels for case in cases):
         return cases
     folders = [entry for entry in entries if entry.is_dir()]
     # A data set's root has its images apart from its labels.
     images = [entry for entry in folders if entry.name.startswith("images")]
     below = [_in_folder(entry, depth - 1) for entry in images or folders]
     found = [case for cases_below in below for case in cases_below]
+    if cases and not any(case.channels for case in found):
+        return cases  # else what lies above the cases, a template or an atlas, is none of them
     if len(found) > 1 and all(len(cases_below) <= 1 for cases_below in below):
         return _one_folder_per_channel(found, folder)
     return found

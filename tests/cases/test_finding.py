@@ -80,6 +80,14 @@ def test_labels_beside_listed_files_are_known_but_not_opened(tmp_path: Path, nam
     assert not whole.beside
 
 
+def test_a_stray_file_above_the_cases_does_not_hide_them(tmp_path: Path) -> None:
+    touch(tmp_path, "template.nii.gz", "A/A_flair.nii.gz", "B/B_flair.nii.gz")
+    assert [case.id for case in find_cases(tmp_path)] == ["A", "B"]
+    touch(tmp_path / "C", "first.nii.gz", "second.nii.gz", "more/third.nii.gz")
+    (case,) = find_cases(tmp_path / "C")
+    assert [path.name for path in case.undecided] == ["first.nii.gz", "second.nii.gz"]
+
+
 def test_a_folder_of_cases_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         touch(tmp_path / "HGG" / f"case_{number}", f"case_{number}_flair.nii.gz", f"case_{number}_t1.nii.gz")
