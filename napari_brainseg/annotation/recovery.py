@@ -7,16 +7,18 @@ import json
 import logging
 import re
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_brainseg.annotation import reopening
 from napari_brainseg.base.errors import InputError, OutputError
 from napari_brainseg.base.paths import user_data, written_aside
 from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.cases.reading import OpenOptions
 from napari_brainseg.cases.volume import Shape, Spacing
 
 SUFFIX = ".recovery.gz"
@@ -38,7 +40,8 @@ class RecoveryNote:
         scheme_id: The scheme of their values.
         shape: (Z, Y, X).
         spacing: mm along (Z, Y, X), or None where unknown.
-        case_files: The files that the case was opened from, by which it can be opened again.
+        case_files: The files of the case's channels, by which it can be opened again.
+        options: How they are read to give the case as it was, with its reference labels.
         saved: ISO 8601 time of writing.
     """
 
@@ -49,6 +52,7 @@ class RecoveryNote:
     shape: Shape
     spacing: Spacing | None = None
     case_files: tuple[Path, ...] = ()
+    options: OpenOptions = field(default_factory=OpenOptions, compare=False)
     saved: str = ""
 
     @property
@@ -111,7 +115,12 @@ def write_recovery(labels: LabelArray, note: RecoveryNote, folder: Path | None =
     """
     path = recovery_path(folder or recovery_folder(), note)
     note = replace(note, saved=datetime.now(UTC).isoformat(timespec="seconds"))
-    head = {"format": _FORMAT, **asdict(note), "case_files": [str(p) for p in note.case_files]}
+    head = {
+        "format": _FORMAT,
+        **asdict(note),
+        "case_files": [str(p) for p in note.case_files],
+        "options": reopening.to_json(note.options),
+    }
     with written_aside(path, overwrite=True) as aside, gzip.open(aside, "wb", compresslevel=_COMPRESSION) as file:
         file.write(json.dumps(head).encode() + b"\n")
         file.write(np.ascontiguousarray(labels, np.uint8).tobytes())
@@ -144,6 +153,7 @@ def _read_note(path: Path) -> RecoveryNote | None:
             shape=(depth, rows, columns),
             spacing=None if spacing is None else (spacing[0], spacing[1], spacing[2]),
             case_files=tuple(Path(p) for p in head["case_files"]),
+            options=reopening.from_json(head["options"]) if "options" in head else OpenOptions(),
             saved=head["saved"],
         )
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:

@@ -59,3 +59,24 @@ def test_labels_go_back_to_their_own_patient_not_to_one_with_the_same_case_id(
     assert next_start.case is not None
     assert next_start.case.paths["flair"][0].parent == case_folder
     np.testing.assert_array_equal(next_start.bridge.labels, lost)
+
+
+def test_the_case_comes_back_with_its_labels(next_start: Workbench, case_folder: Path, lost: Any, qtbot: Any) -> None:
+    _restore(next_start, qtbot)
+
+    case = next_start.case
+    assert case is not None
+    assert case.labels is not None
+    assert case.labels.path == next(case_folder.glob("*_seg.nii.gz"))
+    assert case.label_paths == (case.labels.path,)
+    np.testing.assert_array_equal(next_start.bridge.labels, lost)
+
+
+def test_a_reference_that_is_gone_keeps_nobody_from_unsaved_work(
+    next_start: Workbench, case_folder: Path, lost: Any, qtbot: Any
+) -> None:
+    next(case_folder.glob("*_seg.nii.gz")).unlink()
+
+    _restore(next_start, qtbot)
+
+    np.testing.assert_array_equal(next_start.bridge.labels, lost)

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from case_files import write_case
 
 from napari_brainseg.annotation.recovery import list_recoveries
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.labels import BRATS2017, MSD
-from napari_brainseg.plugin.layers import METADATA_KEY, LayerIdentity, Role, labels_layer
+from napari_brainseg.cases.reading import read_case
+from napari_brainseg.plugin.layers import LayerIdentity, Role, labels_layer
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.recovery_keeper import DELAY_MS, RecoveryKeeper
 
@@ -19,13 +21,6 @@ def add_working(viewer, scheme=BRATS2017):
 
 
 @pytest.fixture
-def viewer(viewer, tmp_path):
-    identity = LayerIdentity("case", Role.CHANNEL, "flair", source=(tmp_path / "case_flair.nii.gz",))
-    viewer.add_image(np.zeros(SHAPE), metadata={METADATA_KEY: identity}, units=("mm",) * 3)
-    return viewer
-
-
-@pytest.fixture
 def bridge(viewer):
     bridge = EditingBridge(viewer)
     bridge.attach(add_working(viewer), BRATS2017, (1, 1, 1))
@@ -34,8 +29,8 @@ def bridge(viewer):
 
 
 @pytest.fixture
-def keeper(viewer, bridge):
-    keeper = RecoveryKeeper(viewer, bridge)
+def keeper(bridge):
+    keeper = RecoveryKeeper(bridge)
     yield keeper
     keeper.close()
 
@@ -55,13 +50,18 @@ def test_a_stroke_is_due_within_five_seconds_and_later_ones_do_not_put_it_off(br
 
 
 def test_a_stroke_is_written_with_everything_that_opening_it_again_needs(bridge, keeper, qtbot, tmp_path):
+    case = read_case(write_case(tmp_path, "case"))
+    keeper.open_case = lambda: case
     paint(bridge)
     with qtbot.waitSignal(keeper.written):
         keeper._timer.start(0)
     (found,) = list_recoveries()
     np.testing.assert_array_equal(found.load(), bridge.layer.data)
     assert (found.note.case_id, found.note.name, found.note.scheme_id) == ("case", "segmentation", "brats2017")
-    assert found.note.case_files == (tmp_path / "case_flair.nii.gz",)
+    again = read_case(found.note.case_files, found.note.options)
+    assert again.paths == case.paths
+    assert again.label_paths == case.label_paths != ()
+    assert (again.labels.path, again.labels.scheme) == (case.labels.path, case.labels.scheme)
 
 
 def test_labels_that_are_unsaved_from_the_start_are_due_too(bridge, keeper):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.annotation.recovery import Recovery, RecoveryNote, list_recoveries
 from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.cases.reading import OpenOptions
 from napari_brainseg.plugin.widgets.case_layers import channel_files
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
@@ -19,11 +22,11 @@ class RecoveryControl(QObject):
     """Wires the offer of unsaved work to opening its case and to the working labels.
 
     Signals:
-        open_requested(object): The files of the case that unsaved work belongs to.
+        open_requested(object, object): The files of the case that unsaved work belongs to, and the `OpenOptions`.
         said(str): What was restored, or why not.
     """
 
-    open_requested = Signal(object)
+    open_requested = Signal(object, object)
     said = Signal(str)
 
     def __init__(
@@ -58,7 +61,7 @@ class RecoveryControl(QObject):
             self._restore(self._case, recovery)
         elif recovery.note.case_files:
             self._wanted = recovery
-            self.open_requested.emit(list(recovery.note.case_files))
+            self.open_requested.emit(list(recovery.note.case_files), _still_possible(recovery.note.options))
         else:
             self.said.emit(f"Open {recovery.note.case_id} first, then restore its labels.")
 
@@ -92,3 +95,9 @@ def _belongs(note: RecoveryNote, case: Case) -> bool:
     files = channel_files(case)
     same_files = not note.case_files or not files or bool(set(note.case_files) & set(files))
     return note.case_id == case.id and same_files
+
+
+def _still_possible(options: OpenOptions) -> OpenOptions:
+    """Return the options without reference labels that are gone: they must not keep a person from unsaved work."""
+    gone = options.labels is not None and not options.labels.exists()
+    return replace(options, labels=None, scheme=None) if gone else options

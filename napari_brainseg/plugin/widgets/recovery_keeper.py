@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_brainseg.annotation.recovery import Recovery, RecoveryNote, recovery_path, write_recovery
 from napari_brainseg.annotation.recovery import recovery_folder as user_folder
+from napari_brainseg.annotation.reopening import options_of
 from napari_brainseg.base.errors import BrainsegError, LabelError
+from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, scheme_by_id
 from napari_brainseg.plugin.layers import LayerIdentity, Role, identity_of
+from napari_brainseg.plugin.widgets.case_layers import channel_files
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 
 # A change is on disk at the latest this long after it, and the time that writing takes: less than five seconds.
@@ -29,6 +33,7 @@ class RecoveryKeeper(QObject):
 
     Attributes:
         written: A recovery file is complete (`Recovery`).
+        open_case: Returns the open case, or None; set it, so that the case can be opened again.
         problem_changed: Why the work is in memory alone, in a sentence; empty once it could be written again.
     """
 
@@ -36,11 +41,10 @@ class RecoveryKeeper(QObject):
     problem_changed = Signal(str)
     _failed = Signal(str)
 
-    def __init__(
-        self, viewer: Any, bridge: EditingBridge, folder: Path | None = None, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, bridge: EditingBridge, folder: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer, self._bridge, self._folder = viewer, bridge, folder
+        self._bridge, self._folder = bridge, folder
+        self.open_case: Callable[[], Case | None] = _no_case
         self._mine: Path | None = None
         self._restored: Recovery | None = None
         self._closed = False
@@ -119,7 +123,7 @@ class RecoveryKeeper(QObject):
         if self._closed:
             return
         self.write()
-        self._closed = True
+        self._closed, self.open_case = True, _no_case
         self._bridge.changed.disconnect(self._on_changed)
         self._bridge.leaving.disconnect(self._on_leaving)
         self._bridge.dirty_changed.disconnect(self._on_dirty_changed)
@@ -137,14 +141,11 @@ class RecoveryKeeper(QObject):
             scheme.id,
             (labels.shape[0], labels.shape[1], labels.shape[2]),
             self._bridge.spacing,
-            self._case_files(identity.case_id),
         )
+        case = self.open_case()
+        if case is not None and case.id == identity.case_id:
+            note = replace(note, case_files=channel_files(case), options=options_of(case))
         return labels.copy(), note
-
-    def _case_files(self, case_id: str) -> tuple[Path, ...]:
-        identities = [identity_of(layer) for layer in self._viewer.layers]
-        mine = [i for i in identities if i is not None and i.case_id == case_id and i.role is Role.CHANNEL]
-        return tuple(dict.fromkeys(path for identity in mine for path in identity.source))
 
     # in the thread: no Qt but the emitting of signals
 
@@ -194,3 +195,7 @@ class RecoveryKeeper(QObject):
         if sentence != self.problem:
             self.problem = sentence
             self.problem_changed.emit(sentence)
+
+
+def _no_case() -> None:
+    return None

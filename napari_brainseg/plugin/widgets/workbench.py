@@ -161,7 +161,8 @@ class Workbench(QWidget):
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
         self.kept_work = KeptWork(self.project_control, self.confirmations, self.working, self.bridge, self)
-        self.recovery = RecoveryKeeper(self.viewer, self.bridge, parent=self)
+        self.recovery = RecoveryKeeper(self.bridge, parent=self)
+        self.recovery.open_case = lambda: self.case
         self.recovery_control = RecoveryControl(self.recovery_offer, self.recovery, self.working, self.bridge, self)
         sources = LearnSources(
             project=lambda: self.project_control.project,
