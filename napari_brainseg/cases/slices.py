@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,9 +137,32 @@ def _read_all(paths: Sequence[Path]) -> list[NDArray[np.generic]]:
         return list(pool.map(_read, paths))
 
 
+class _OwnSentence(logging.Filter):
+    """Drops what tifffile logs of a file that is being read here: what is wrong becomes one sentence of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not getattr(self.reading, "now", False)
+
+
+_OWN_SENTENCE = _OwnSentence()
+logging.getLogger("tifffile").addFilter(_OWN_SENTENCE)
+
+
+def _pixels(path: Path) -> NDArray[np.generic]:
+    _OWN_SENTENCE.reading.now = True
+    try:
+        return np.asarray(tifffile.imread(path))
+    finally:
+        _OWN_SENTENCE.reading.now = False
+
+
 def _read(path: Path) -> NDArray[np.generic]:
     try:
-        array = np.asarray(tifffile.imread(path))
+        array = _pixels(path)
     except _DAMAGE as error:
         raise InputError(f"{path} is not a usable tif file: it is damaged or something else. Copy it again.") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,17 @@ def test_names() -> None:
     assert patient_and_number("slice") == ("slice", None)
     assert slice_of_mask("P_1_mask") == "P_1"
     assert slice_of_mask("P_1") is None
+
+
+def test_tifffile_says_nothing_beside_our_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bad = tmp_path / "P_1.tif"
+    tifffile.imwrite(bad, np.zeros((64, 64, 3), np.uint8))
+    bad.write_bytes(bad.read_bytes()[:90])
+    with pytest.raises(InputError, match="damaged"):
+        read_slices([bad])
+    (tmp_path / "P_2.tif").write_bytes(b"II*\0garbage")
+    with pytest.raises(InputError, match="holds no pixel"):
+        read_slices([tmp_path / "P_2.tif"])
+    assert caplog.records == []
+    logging.getLogger("tifffile").warning("of another's file")
+    assert len(caplog.records) == 1
