@@ -15,6 +15,16 @@ from napari_brainseg.base.errors import OutputError
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+# The mask can only be read by setting it, for the whole process: once, before there are threads that make files.
+_UMASK = _umask()
+
+
 def _shipped(name: str) -> Path:
     # In a wheel the folder lies inside the package, in a checkout beside it. An editable install leaves a stale copy in
     # site-packages, so nothing but this file's own place is asked.
@@ -63,19 +73,13 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     aside = Path(name)
     try:
         # mkstemp makes files for their owner alone; what is written here follows the user's own rule.
-        os.chmod(aside, 0o666 & ~_umask())
+        os.chmod(aside, 0o666 & ~_UMASK)
         yield aside
         os.replace(aside, path)
     except OSError as error:
         raise OutputError(f"{path} could not be written ({error.strerror or error}). Choose another place.") from error
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_text(path: Path, text: str) -> None:
