@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,19 @@ def test_readers_load_neither_torch_nor_qt(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("/d/c_flair.nii.gz", True),
+        ("/d/TCGA_CS_4941_19960909_12.tif", True),
+        ("/d/cells_12_mask.tif", True),
+        ("/d/cells_12.tif", False),
+        ("/d/stack_001.tiff", False),
+    ],
+)
+def test_everyones_numbered_tifs_are_not_claimed(name: str, ours: bool) -> None:
+    manifest = PluginManifest.from_distribution("napari-brainseg")
+    patterns = manifest.contributions.readers[0].filename_patterns
+    assert any(fnmatch(name, pattern) for pattern in patterns) is ours
