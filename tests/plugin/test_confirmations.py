@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -242,7 +244,8 @@ def test_without_a_slice_it_says_what_to_do(confirmations, viewer, bridge, nothi
 def test_begins_again_with_what_the_project_holds(confirmations, case):
     mask = np.zeros(SHAPE, bool)
     mask[2] = True
-    stored = Correction("a", np.full(SHAPE, 2, np.uint8), mask, BRATS2017, (ConfirmedSlice(0, 2),), model="brats 1")
+    labels = np.full(SHAPE, 2, np.uint8)
+    stored = Correction("a", labels, mask, BRATS2017, (ConfirmedSlice(0, 2),), labels, "brats 1")
 
     confirmations.begin(case, BRATS2017)
     confirmations.restore(stored)
@@ -276,7 +279,7 @@ def test_another_scheme_maps_by_meaning_or_is_refused(confirmations, viewer, bri
 
 
 def test_the_prediction_gives_the_diff(confirmations, viewer, bridge):
-    confirmations.set_prediction(np.zeros(SHAPE, np.uint8), "brats 1")
+    confirmations.set_prediction(np.zeros(SHAPE, np.uint8), BRATS2017, "brats 1")
     viewer.dims.set_point(0, 6.0)
     bridge.paint(np.s_[3, 1, 1:3], 3)
     bridge.paint(np.s_[4, 1, 1], 3)
@@ -358,3 +361,37 @@ def test_a_slice_taken_back_is_not_confirmed_by_what_the_project_held(confirmati
     assert corrections[1].taken_back == (ConfirmedSlice(0, 3),)
     assert confirmations.slices == (ConfirmedSlice(0, 2),)
     assert not confirmations.mask[3].any()
+
+
+def test_a_prediction_in_another_scheme_is_kept_by_meaning(confirmations, viewer, bridge):
+    bridge.scheme = BRATS2023
+    confirmations.set_prediction(np.full(SHAPE, 3, np.uint8), BRATS2023, "brats 1")
+    viewer.dims.set_point(0, 6.0)
+
+    confirmations.confirm_slice()
+
+    correction = confirmations.correction()
+    assert correction.scheme is BRATS2023
+    assert (correction.predicted == 3).all()
+    assert correction.model == "brats 1"
+
+
+def test_going_on_from_other_labels_forgets_the_prediction(confirmations):
+    confirmations.set_prediction(np.full(SHAPE, 2, np.uint8), BRATS2017, "brats 1")
+
+    confirmations.forget_prediction()
+
+    assert confirmations.correction().predicted is None
+    assert confirmations.correction().model == ""
+
+
+def test_the_changed_case_is_the_one_that_is_saved(confirmations, case, viewer):
+    saved = []
+    confirmations.correction_made.connect(lambda case, _correction: saved.append(case))
+    spaced = replace(case, notes=("another",))
+
+    confirmations.update_case(spaced)
+    confirmations.confirm_slice()
+
+    assert saved == [spaced]
+    assert confirmations.case is spaced

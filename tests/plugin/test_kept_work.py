@@ -1,11 +1,13 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from napari_brainseg.annotation.project import Project
+from napari_brainseg.cases.labels import BRATS2023
 from napari_brainseg.plugin.widgets.segment_control import go_to_slice
-from napari_brainseg.plugin.widgets.working_labels import StartFrom
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom
 
 
 @pytest.fixture
@@ -128,3 +130,34 @@ def test_slices_confirmed_before_the_project_was_read_are_kept_with_the_older(se
     with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
         look_for(second.case)
     assert [s.index for s in second.confirmations.slices] == [3, 5, 6]
+
+
+def run(workbench, value, index=None, scheme=BRATS2023):
+    """What `SegmentControl` does with a result."""
+    labels = np.full(workbench.case.geometry.shape, value, np.uint8)
+    new = NewLabels(labels, scheme, "model run m 1", "m 1", slice=index)
+    workbench.working.put(new, in_place=index is not None)
+    workbench.segment_control.predicted.emit(new, "m 1")
+
+
+def test_a_run_on_one_slice_stores_no_strokes_as_predicted(opened):
+    run(opened, 2)
+    labels = np.array(opened.bridge.labels)
+    labels[5] = 0
+    opened.bridge.apply(labels, "brush")
+    run(opened, 3, index=7)
+
+    confirm(opened, 5)
+
+    correction = Project.open(opened.project_control.project.folder).correction(opened.case)
+    assert correction.scheme == BRATS2023
+    assert correction.predicted[:, 0, 0].tolist() == [2, 2, 2, 2, 2, 2, 2, 3, 2, 2]
+    assert correction.changed[5].all()
+
+
+def test_a_changed_case_is_what_is_taught_and_saved(opened):
+    spaced = replace(opened.case, notes=("another",))
+
+    opened.case_control.changed.emit(spaced)
+
+    assert opened.confirmations.case is spaced

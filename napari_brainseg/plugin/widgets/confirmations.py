@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, Mask, mask_of, plane
 from napari_brainseg.annotation.edits import Edit
+from napari_brainseg.annotation.prediction import Prediction
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
@@ -69,8 +70,7 @@ class Confirmations(QObject):
         self._content: tuple[Mask, ...] = ()
         self._slices: set[ConfirmedSlice] = set()
         self._taken_back: set[ConfirmedSlice] = set()
-        self._predicted: LabelArray | None = None
-        self._model = ""
+        self._prediction: Prediction | None = None
         bridge.edited.connect(self._on_edited)
         bridge.leaving.connect(self._save_what_rests)
         self._dims_events: tuple[Any, ...] = (
@@ -94,6 +94,10 @@ class Confirmations(QObject):
         self._content = tuple(seen.any(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3))
         self.changed.emit()
 
+    def update_case(self, case: Case) -> None:
+        """Go on with the same case after a channel was resampled, or its spacing or labels have changed."""
+        self._case = case
+
     def restore(self, correction: Correction) -> None:
         """Take over what a project holds of the case; slices that were confirmed meanwhile stay as they are.
 
@@ -114,8 +118,8 @@ class Confirmations(QObject):
         self._truth = np.where(older, correction.scheme.convert(labels, self._current_scheme), self._truth)
         newer, self._mask = bool(self._slices), self._mask | older
         self._slices |= set(correction.slices) - self._taken_back
-        if self._predicted is None and correction.scheme == self._scheme:
-            self._predicted, self._model = correction.predicted, correction.model
+        if self._prediction is None and correction.predicted is not None:
+            self._prediction = Prediction(correction.predicted, correction.scheme, correction.model)
         if newer:
             self._make_correction()
         self.changed.emit()
@@ -245,9 +249,22 @@ class Confirmations(QObject):
         corner = [float(index) if a == axis else 0.0 for a in range(layer.ndim)]
         self._viewer.dims.set_point(axis + offset, float(layer.data_to_world(corner)[axis]))
 
-    def set_prediction(self, labels: LabelArray, model: str) -> None:
-        """Remember the model's labels that the person starts from, so that a correction knows what was changed."""
-        self._predicted, self._model = labels.copy(), model
+    def set_prediction(self, labels: LabelArray, scheme: LabelScheme, model: str, slice: int | None = None) -> None:
+        """Remember what a model gave, in its own scheme, so that a correction knows what was changed.
+
+        Args:
+            labels: uint8 (Z, Y, X), program values of `scheme`.
+            scheme: What they mean.
+            model: Name and version of the model.
+            slice: The only slice along Z that was predicted; what is known of the others stays. None for all.
+        """
+        new = Prediction(labels.copy(), scheme, model)
+        new = new if slice is None else new.at(slice)
+        self._prediction = new if self._prediction is None else new.over(self._prediction)
+
+    def forget_prediction(self) -> None:
+        """The person goes on from labels that no model gave."""
+        self._prediction = None
 
     def keep_confirmed(self, labels: LabelArray, scheme: LabelScheme) -> LabelArray:
         """Return `labels` (Z, Y, X) of `scheme` with the confirmed voxels as they were confirmed.
@@ -270,14 +287,15 @@ class Confirmations(QObject):
         labels = np.where(self._mask, self._truth, around).astype(np.uint8)
         # A value of no class may still lie where nobody confirmed; it must not keep the rest from being saved.
         labels[labels > len(self._scheme.classes)] = 0
+        predicted = None if self._prediction is None else self._prediction.beside(labels, self._scheme)
         return Correction(
             case_id=self._case.id,
             labels=labels,
             confirmed=self._mask.copy(),
             scheme=self._scheme,
             slices=self.slices,
-            predicted=self._predicted,
-            model=self._model,
+            predicted=predicted,
+            model="" if self._prediction is None else self._prediction.model,
             taken_back=tuple(sorted(self._taken_back)),
         )
 
@@ -296,8 +314,8 @@ class Confirmations(QObject):
 
     def _forget(self) -> None:
         self._save_what_rests()
-        self._case = self._truth = self._mask = self._predicted = None
-        self._changed, self._content, self._slices, self._model = (), (), set(), ""
+        self._case = self._truth = self._mask = self._prediction = None
+        self._changed, self._content, self._slices = (), (), set()
         self._taken_back = set()
 
     @property
@@ -309,7 +327,7 @@ class Confirmations(QObject):
     def _take_scheme(self, scheme: LabelScheme) -> None:
         if scheme != self._scheme and self._truth is not None:
             self._truth = self.keep_confirmed(np.zeros_like(self._truth), scheme)
-            self._scheme, self._predicted = scheme, None
+            self._scheme = scheme
 
     def _why_not_shown(self) -> str:
         if self._bridge.layer is None or self._mask is None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import napari.viewer
-import numpy as np
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
@@ -295,6 +294,7 @@ class Workbench(QWidget):
 
     def _on_changed(self, case: Case) -> None:
         self.working.respace(case)
+        self.confirmations.update_case(case)
         self._show_everywhere(case)
 
     def _show_everywhere(self, case: Case) -> None:
@@ -324,10 +324,7 @@ class Workbench(QWidget):
 
     def _on_predicted(self, new: NewLabels, model: str) -> None:
         """Remember what the model gave, so that a correction knows what was changed."""
-        labels, scheme = self.bridge.labels, self.bridge.scheme
-        if labels is not None and scheme is not None:
-            given = np.array(labels) if new.slice is not None else new.scheme.convert(new.labels, scheme)
-            self.confirmations.set_prediction(given, model)
+        self.confirmations.set_prediction(new.labels, new.scheme, model, new.slice)
 
     def _on_headline(self, headline: str) -> None:
         # With the link to save beside it there is room for the layer's name alone.
