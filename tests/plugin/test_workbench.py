@@ -7,6 +7,7 @@ from qtpy.QtTest import QTest
 from napari_brainseg.plugin.layers import Role, identity_of
 from napari_brainseg.plugin.widgets.canvas import canvas_widget
 from napari_brainseg.plugin.widgets.split_layers import SplitBy
+from napari_brainseg.plugin.widgets.working_labels import StartFrom
 
 
 def _names(viewer):
@@ -149,3 +150,15 @@ def test_work_goes_on_where_the_open_case_is_read_again(opened, case_folder, tmp
     assert working.visible
     np.testing.assert_array_equal(opened.bridge.labels, painted)
     assert opened.bridge.dirty is not with_project, "what could not be saved is still asked about"
+
+
+def test_going_back_to_an_earlier_layer_shows_it(opened):
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    first = opened.bridge.layer
+    opened.working.start_from(StartFrom("empty"), in_place=False)
+    second = opened.bridge.layer
+    assert (first.visible, second.visible) == (False, True)
+
+    opened.segment_control.start_from(StartFrom("layer", first))
+    assert opened.bridge.layer is first
+    assert (first.visible, second.visible) == (True, False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.case import Labels as CaseLabels
@@ -59,34 +59,49 @@ class NewLabels:
     slice: int | None = None
 
 
+Keep = Callable[[LabelArray, LabelScheme], LabelArray]
+
+
 class WorkingLabels(QObject):
-    """Exactly one labels layer of a case is the working one; the bridge is attached to it."""
+    """Exactly one labels layer of a case is the working one; the bridge is attached to it.
+
+    Whatever comes into it, the voxels that a person confirmed stay as they are: `keep_confirmed` puts them in.
+
+    Signals:
+        began(str): Work goes on from other labels: what they are, as `NewLabels.source` says it.
+    """
+
+    began = Signal(str)
 
     def __init__(self, layers: CaseLayers, bridge: EditingBridge, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._layers, self._bridge, self._viewer = layers, bridge, viewer
         self._unsaved: set[str] = set()  # ids of layers that were let go with changes that are not saved
+        self.keep_confirmed: Keep = lambda labels, _scheme: labels
         bridge.leaving.connect(self._on_leaving)
 
     def put(self, new: NewLabels, *, in_place: bool) -> Any:
         """Put labels into the working layer as one undo step or, not `in_place`, into a new working layer.
 
         Raises:
-            LabelError: The working layer's scheme cannot hold a class of the new labels.
+            LabelError: The scheme cannot hold a class of the new labels, or one that was confirmed.
         """
         case = self._layers.case
         if case is None:
             return None
         scheme = self._bridge.scheme
         if not in_place or scheme is None or self._bridge.layer is None:
-            return self._begin(case, new)
+            layer = self._begin(case, new)
+            self.began.emit(new.source)
+            return layer
         labels = new.scheme.convert(new.labels, scheme)
         before = self._bridge.labels
         if new.slice is not None and before is not None:
             labels, one = before.copy(), labels[new.slice]
             labels[new.slice] = one
-        self._bridge.apply(labels, new.source)
+        self._bridge.apply(self.keep_confirmed(labels, scheme), new.source)
         self._stamp(self._bridge.layer, model=new.model, made=datetime.now(UTC).isoformat(timespec="seconds"))
+        self.began.emit(new.source)
         return self._bridge.layer
 
     def work_on(self, layer: Any) -> None:
@@ -96,6 +111,7 @@ class WorkingLabels(QObject):
             return
         self._set_aside()
         self._stamp(layer, role=Role.WORKING)
+        layer.visible = True
         self._attach(layer, case, identity)
 
     def resume(self, case: Case) -> None:
@@ -134,8 +150,22 @@ class WorkingLabels(QObject):
         identity = None if option.layer is None else identity_of(option.layer)
         if identity is not None and identity.role is Role.LABELS:
             self.work_on(option.layer)
+            self.show_confirmed()
+            self.began.emit(f"start from {option.layer.name}")
             return
         self.put(self._labels_of(case, option), in_place=in_place)
+
+    def show_confirmed(self) -> bool:
+        """Let the working layer show what was confirmed, as a step that can be undone; return whether it did not.
+
+        Raises:
+            LabelError: Its scheme cannot hold a class that was confirmed.
+        """
+        labels, scheme = self._bridge.labels, self._bridge.scheme
+        if labels is None or scheme is None:
+            return False
+        confirmed = self.keep_confirmed(np.array(labels), scheme)
+        return self._bridge.apply(confirmed, "start from what was confirmed") is not None
 
     def _labels_of(self, case: Case, option: StartFrom) -> NewLabels:
         if option.kind == "reference" and case.labels is not None:
@@ -150,7 +180,7 @@ class WorkingLabels(QObject):
         return NewLabels(np.zeros(case.geometry.shape, np.uint8), case.scheme, "start from empty labels")
 
     def _begin(self, case: Case, new: NewLabels) -> Any:
-        labels = np.array(new.labels, np.uint8)
+        labels = np.array(self.keep_confirmed(new.labels, new.scheme), np.uint8)
         self._set_aside()
         name = free_name(new.name, [layer.name for layer in self._viewer.layers])
         identity = LayerIdentity(case.id, Role.WORKING, new.name, scheme_id=new.scheme.id, model=new.model)
@@ -201,11 +231,6 @@ def free_name(name: str, taken: list[str]) -> str:
     while free in taken:
         free, number = f"{name} {number}", number + 1
     return free
-
-
-def keeping(confirmed: Callable[[LabelArray, LabelScheme], LabelArray], new: NewLabels) -> NewLabels:
-    """Return new labels in which what a person has confirmed stays as it was."""
-    return replace(new, labels=confirmed(new.labels, new.scheme))
 
 
 def _can_start(layer: Any, case: Case) -> bool:
