@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.base.errors import BrainsegError, OutputError
 from napari_brainseg.base.progress import Progress, run_to_end
-from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelScheme, scheme_by_id
 from napari_brainseg.cases.reading import CaseFiles, find_cases, read_case
 from napari_brainseg.cases.segmentation import Segmentation
@@ -39,11 +37,12 @@ def run(args: argparse.Namespace) -> int:
     if args.model:
         find_model(args.model)  # a wrong name is said before the first case is read
     cases = find_cases(args.paths)
+    folders = output_folders(cases, args.out)
     failed: list[str] = []
-    for number, files in enumerate(cases, start=1):
+    for number, (files, folder) in enumerate(zip(cases, folders, strict=True), start=1):
         label = f"[{number}/{len(cases)}] {files.id}" if len(cases) > 1 else files.id
         try:
-            print(f"{label}: {_segment(files, args, scheme)}", flush=True)
+            print(f"{label}: {_segment(files, args, scheme, folder)}", flush=True)
         except BrainsegError as error:
             failed.append(f"{files.id}: {error}")
             print(f"{label}: failed", flush=True)
@@ -52,24 +51,48 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _segment(files: CaseFiles, args: argparse.Namespace, scheme: LabelScheme | None) -> str:
+def output_folders(cases: Sequence[CaseFiles], out: Path) -> list[Path]:
+    """Return the folder that each case is written to: `out` or, for cases of one name, one below it for each.
+
+    Two patients' `baseline` become `out/p1` and `out/p2`, so that neither takes the other's file.
+    """
+    namesakes: dict[str, list[Path]] = {}
+    for files in cases:
+        namesakes.setdefault(files.id.casefold(), []).append(files.folder.resolve())
+    folders = []
+    for files in cases:
+        places = namesakes[files.id.casefold()]
+        if len(set(places)) == 1:
+            folders.append(out)
+            continue
+        if all(place.name.casefold() == files.id.casefold() for place in places):
+            places = [place.parent for place in places]
+            own = files.folder.resolve().parent
+        else:
+            own = files.folder.resolve()
+        folders.append(out / own.relative_to(os.path.commonpath(places)))
+    return folders
+
+
+def _segment(files: CaseFiles, args: argparse.Namespace, scheme: LabelScheme | None, folder: Path) -> str:
     """Segment one case and return what to print of it."""
     case = read_case(files, opening_options(args))
-    paths = _paths(case, args.out)
-    if not args.overwrite and any(path.exists() for path in paths):
+    paths = output_paths(Segmentation.empty(case), folder)
+    existing = [path for path in paths if path.exists()]
+    if existing and not args.overwrite:
+        if len(existing) < len(paths):
+            raise OutputError(
+                f"{len(existing)} of {len(paths)} masks exist in {existing[0].parent}: a former run stopped halfway. "
+                "Run it again with --overwrite, or remove them."
+            )
         return f"{_shown(paths)} exists, skipped (--overwrite replaces it)"
     from napari_brainseg.inference.engine import segment  # torch loads here, when there is something to do
 
     settings = SegmentSettings(device=args.device, probabilities=args.probabilities)
     result = run_to_end(segment(case, args.model, settings), _show if sys.stderr.isatty() else None)
-    written = write_outputs(result, args.out, scheme=scheme, probabilities=args.probabilities, overwrite=args.overwrite)
+    written = write_outputs(result, folder, scheme=scheme, probabilities=args.probabilities, overwrite=args.overwrite)
     notes = "".join(f"\n    {note}" for note in case.notes)
     return f"{_shown(written)} ({result.model}, {sum(result.seconds.values()):.1f} s){notes}"
-
-
-def _paths(case: Case, folder: Path) -> tuple[Path, ...]:
-    empty = np.zeros(case.geometry.shape, np.uint8)
-    return output_paths(Segmentation.for_case(case, empty, case.scheme), folder)
 
 
 def _shown(paths: Sequence[Path]) -> str:

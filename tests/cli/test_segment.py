@@ -9,9 +9,12 @@ import pytest
 import tifffile
 import torch
 
+from napari_brainseg.cases.case import Naming
+from napari_brainseg.cases.finding import CaseFiles
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.sample_files import write_slice_files, write_volume_files
 from napari_brainseg.cli import main
+from napari_brainseg.cli.segment import output_folders
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
@@ -87,6 +90,55 @@ def test_an_existing_mask_is_skipped_unless_it_may_be_replaced(
     assert "skipped" in capsys.readouterr().out
     assert main([*arguments, str(tmp_path), "--overwrite"]) == 0
     assert target.read_bytes() != b"mine"
+
+
+def test_half_written_masks_are_not_taken_for_done(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient = next((place / "lgg").iterdir())
+    arguments = ["segment", str(patient), "--model", str(place / "models/slices"), "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    last = tmp_path / patient.name / f"{patient.name}_2_mask.tif"
+    last.unlink()
+    capsys.readouterr()
+    assert main(arguments) == 2
+    assert "1 of 2 masks exist" in capsys.readouterr().err
+    assert not last.exists()
+    assert main([*arguments, "--overwrite"]) == 0
+    assert last.exists()
+    assert main(arguments) == 0
+    assert "skipped" in capsys.readouterr().out
+
+
+def test_cases_of_one_name_do_not_take_each_others_files(place: Path, tmp_path: Path) -> None:
+    for source, patient in (("Phantom_001", "p1"), ("Phantom_002", "p2")):
+        (tmp_path / patient / "baseline").mkdir(parents=True)
+        for channel in ("flair", "t1", "t1ce", "t2"):
+            shutil.copy(
+                place / f"cases/{source}/{source}_{channel}.nii.gz", tmp_path / patient / f"baseline/{channel}.nii.gz"
+            )
+    out = tmp_path / "out"
+    arguments = ["segment", str(tmp_path / "p1"), str(tmp_path / "p2"), "--model", str(place / "models/volume")]
+    assert main([*arguments, "--out", str(out)]) == 0
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.nii.gz"))
+    assert written == ["p1/baseline_seg.nii.gz", "p2/baseline_seg.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("found", "folders"),
+    [
+        ([("a", "r/a"), ("b", "r/b")], ["o", "o"]),
+        ([("a", "r/x/a"), ("a", "r/y/a"), ("b", "r/b")], ["o/x", "o/y", "o"]),
+        ([("a", "r/x"), ("a", "r/y/z")], ["o/x", "o/y/z"]),
+        ([("a", "r/a"), ("A", "r/s")], ["o/a", "o/s"]),
+        ([("a", "r/a"), ("a", "r/a")], ["o", "o"]),
+    ],
+)
+def test_each_of_the_cases_of_one_name_has_a_folder(
+    tmp_path: Path, found: list[tuple[str, str]], folders: list[str]
+) -> None:
+    cases = [CaseFiles(name, Naming.PLAIN, {}, folder=tmp_path / folder) for name, folder in found]
+    assert output_folders(cases, Path("o")) == [Path(folder) for folder in folders]
 
 
 def test_reference_labels_are_never_written(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
