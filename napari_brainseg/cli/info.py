@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-import numpy as np
-
+from napari_brainseg.annotation.volumes import label_counts, measure_volumes
 from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.cases.case import Case, Naming
-from napari_brainseg.cases.labels import LabelScheme
 from napari_brainseg.cases.reading import find_cases, read_case
 from napari_brainseg.cli.opening import add_opening_arguments, opening_options
 
@@ -78,18 +76,11 @@ def _labels(case: Case) -> Iterable[str]:
     values = " ".join(map(str, labels.scheme.disk_values))
     source = "" if labels.path is None else f"{labels.path.name}: "
     lines = [f"  labels    {source}{labels.scheme.title}, values {values} ({kind})"]
-    for name, count in _counts(labels.volume.data, labels.scheme).items():
-        lines.append(f"            {name}: {_amount(count, case.geometry.voxel_volume)}")
-    return lines
-
-
-def _counts(labels: np.ndarray[tuple[int, ...], np.dtype[np.generic]], scheme: LabelScheme) -> Mapping[str, int]:
-    """Return the voxels of each region and class, under the names that are shown."""
-    present = np.bincount(labels.reshape(-1), minlength=256)
-    regions = {f"{r.name} ({r.long_name})": int(sum(present[v] for v in r.values)) for r in scheme.regions}
-    classes = {f"{c.name} ({c.long_name}, on disk {c.disk})": int(present[c.value]) for c in scheme.classes}
-    return {**regions, **classes} if len(scheme.classes) > 1 else regions
-
-
-def _amount(voxels: int, voxel_volume: float | None) -> str:
-    return f"{voxels:,} voxels" if voxel_volume is None else f"{voxels * voxel_volume / 1000:.1f} mL"
+    rows = measure_volumes(label_counts(labels.volume.data), labels.scheme, case.geometry.voxel_volume)  # type: ignore[arg-type]
+    regions = [(row, f"{row.name} ({row.long_name})") for row in rows if row.kind == "region"]
+    of_classes = [row for row in rows if row.kind == "class"] if len(labels.scheme.classes) > 1 else []
+    classes = [
+        (row, f"{row.name} ({row.long_name}, on disk {label_class.disk})")
+        for row, label_class in zip(of_classes, labels.scheme.classes, strict=False)
+    ]
+    return [*lines, *(f"            {name}: {row.text}" for row, name in (*regions, *classes))]
