@@ -66,7 +66,30 @@ def test_the_spacing_of_tifs_can_be_entered_and_nothing_is_invented_before(workb
     assert workbench.bridge.spacing == (5.0, 0.9, 0.8)
     saved = [layer.metadata[TARGET_KEY] for layer in workbench.layers.ours(Role.WORKING, Role.REFERENCE)]
     assert [target.geometry.spacing for target in saved] == [(5.0, 0.9, 0.8)] * 2
-    assert row.isHidden()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_entering_a_spacing_keeps_the_slice_and_what_is_seen_of_it(workbench, qtbot, order):
+    _open(workbench, qtbot, lgg_sample())
+    viewer, row = workbench.viewer, workbench.case_panel.spacing_row
+    viewer.dims.order = order
+    viewer.dims.set_current_step(order[0], 3)
+    workbench.segment_control.start_from(workbench.segment_panel.start_box.itemData(0))
+    layer = viewer.layers["flair"]
+    viewer.scene.camera.center = (0.0, 2.0, 10.0)
+    zoom = viewer.scene.camera.zoom
+
+    for spacing in ((5.0, 0.9, 0.8), (0.5, 0.45, 0.4)):
+        row.spacing_entered.emit(spacing)
+        qtbot.waitUntil(lambda spacing=spacing: workbench.case.geometry.spacing == spacing, timeout=20_000)
+        assert viewer.dims.current_step[order[0]] == 3
+        shown = np.take(layer.data, 3, axis=order[0])
+        np.testing.assert_array_equal(np.asarray(layer._slice.image.raw), shown)
+        centre = np.array(viewer.scene.camera.center)[1:] / np.array(spacing)[list(order[1:])]
+        assert centre == pytest.approx((2.0, 10.0))
+        assert viewer.scene.camera.zoom * spacing[order[2]] == pytest.approx(zoom)
+        assert not row.isHidden(), "a typo can be corrected"
+        assert [box.value() for box in row.boxes] == list(spacing)
 
 
 def test_labels_are_read_by_another_scheme_on_request(workbench, tmp_path, qtbot):
@@ -205,4 +228,4 @@ def test_other_channels_keep_the_spacing_and_the_labels(workbench, tmp_path, qtb
     assert workbench.case.geometry.spacing == (5.0, 0.9, 0.8)
     assert workbench.case.labels.volume.geometry.spacing == (5.0, 0.9, 0.8)
     np.testing.assert_array_equal(np.argwhere(workbench.case.labels.volume.data), [[1, 3, 4]])
-    assert workbench.case_panel.spacing_row.isHidden()
+    assert [box.value() for box in workbench.case_panel.spacing_row.boxes] == [5.0, 0.9, 0.8]

@@ -12,7 +12,9 @@ import numpy as np
 from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_brainseg.annotation.region_painting import class_rules, region_rules
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.plugin.layers import (
     METADATA_KEY,
@@ -21,9 +23,13 @@ from napari_brainseg.plugin.layers import (
     LayerIdentity,
     Role,
     case_layers,
+    hover_table,
     identity_of,
+    label_colours,
     space,
 )
+
+Array = np.ndarray[Any, Any]
 
 _READ_ONLY = (Role.CHANNEL, Role.REFERENCE, Role.PROBABILITY)
 # Files that are dropped together arrive as one reader call each; a case is made of them once no more come.
@@ -92,10 +98,14 @@ class CaseLayers(QObject):
                 _take_over(layer, tuple_)
                 self._guard(layer)
         self.put_in_order()
+        dims, camera = self._viewer.dims, self._viewer.scene.camera
+        point, centre = np.array(dims.point), np.array(camera.center)
         for layer in self.ours():
             _set_space(layer, case)
             if TARGET_KEY in layer.metadata:
                 layer.metadata = {**layer.metadata, TARGET_KEY: Segmentation.empty(case)}
+        if same and former is not None:
+            self._look_at(point, centre, _scale(case) / _scale(former))
 
     def add(self, layers: Iterable[LayerData]) -> list[Any]:
         """Add layers of the open case and return them, bottom first."""
@@ -124,13 +134,29 @@ class CaseLayers(QObject):
             if identity_of(layer) is not None:
                 layer.events.editable.disconnect(self._on_editable)
 
+    def _look_at(self, point: Array, centre: Array, growth: Array) -> None:
+        """Look at the slice and the place that were at `point` and `centre` before voxels grew by `growth`."""
+        dims, camera = self._viewer.dims, self._viewer.scene.camera
+        if (growth == 1).all() or dims.ndim != point.size:
+            return
+        # Layers of a case lie at the origin: a voxel is where it was times what its size has changed by.
+        grown = np.ones(dims.ndim)
+        grown[-3:] = growth
+        dims.set_point(range(dims.ndim), tuple(float(x) for x in point * grown))
+        shown = list(dims.displayed)
+        centre[-len(shown) :] *= grown[shown]
+        camera.center = tuple(float(x) for x in centre)
+        camera.zoom /= float(grown[shown[-1]])
+
     def _on_inserted(self, event: Any) -> None:
         layer = event.value
         identity = identity_of(layer)
         if self._adding:
             return
         if identity is not None and self._is_copy(layer, identity):
-            role = Role.LABELS if layer._type_string == "labels" else identity.role
+            if identity.role is Role.SPLIT:
+                _make_whole(layer, identity)
+            role = Role.LABELS if layer._type_string == "labels" else Role.COPY
             layer.metadata = {
                 **layer.metadata,
                 METADATA_KEY: replace(identity, layer_id=uuid4().hex, role=role, name=layer.name),
@@ -226,12 +252,25 @@ def _outlives(layer: Any, case: Case) -> bool:
     return tuple(layer.data.shape) == case.geometry.shape
 
 
+def _make_whole(layer: Any, identity: LayerIdentity) -> None:
+    """Turn the copy of a part, which holds 0 and 1, into labels of the scheme that its identity names."""
+    scheme = scheme_by_id(str(identity.scheme_id))
+    rules = {rule.name: rule.value for rule in (*region_rules(scheme), *class_rules(scheme))}
+    layer.data = (np.asarray(layer.data) > 0).astype(np.uint8) * np.uint8(rules[identity.name])
+    layer.colormap = label_colours(scheme)
+    layer.features = hover_table(scheme)
+
+
 def _take_over(layer: Any, tuple_: LayerData) -> None:
     _, attributes, _ = tuple_
     wanted: LayerIdentity = attributes["metadata"][METADATA_KEY]
     layer.metadata = {**layer.metadata, METADATA_KEY: wanted}
     if wanted.role is Role.CHANNEL:
         layer.visible = attributes["visible"]
+
+
+def _scale(case: Case) -> Array:
+    return np.array(case.geometry.spacing or (1.0, 1.0, 1.0))
 
 
 def _set_space(layer: Any, case: Case) -> None:

@@ -101,7 +101,8 @@ class CasePanel(QWidget):
         self.details.channels_button.setChecked(doubtful)
         self.channel_form.setVisible(doubtful)
         self.off_grid.show_case(case)
-        self.spacing_row.setVisible(case.geometry.spacing is None)
+        self.spacing_row.show_spacing(case.geometry.spacing)
+        self.spacing_row.setVisible(case.geometry.affine is None)
 
     def show_channel_choice(
         self, channels: Sequence[str], options: Mapping[str, object], chosen: Mapping[str, object]

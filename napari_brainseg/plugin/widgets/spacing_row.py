@@ -5,7 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_brainseg.cases.volume import Spacing
 from napari_brainseg.plugin.widgets.style import hint
+
+_UNKNOWN = "Spacing unknown: sizes are in voxels. If you know it, enter it in mm (z between slices)."
+_ENTERED = "Spacing as entered, in mm (z between slices). Set it again to correct it."
 
 
 class SpacingRow(QWidget):
@@ -29,10 +33,15 @@ class SpacingRow(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        layout.addWidget(
-            hint("Spacing unknown: sizes are in voxels. If you know it, enter it in mm (z between slices).")
-        )
+        self.state = hint(_UNKNOWN)
+        layout.addWidget(self.state)
         layout.addLayout(numbers)
+
+    def show_spacing(self, spacing: Spacing | None) -> None:
+        """Show what was entered, mm along (Z, Y, X), or that nothing is known."""
+        self.state.setText(_UNKNOWN if spacing is None else _ENTERED)
+        for box, value in zip(self.boxes, spacing or (0.0, 0.0, 0.0), strict=True):
+            box.setValue(value)
 
     def _on_value_changed(self) -> None:
         self.set_button.setEnabled(all(box.value() > 0 for box in self.boxes))
