@@ -161,3 +161,36 @@ def test_a_changed_case_is_what_is_taught_and_saved(opened):
     opened.case_control.changed.emit(spaced)
 
     assert opened.confirmations.case is spaced
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_other_labels_show_the_confirmed_slices_as_confirmed(opened, in_place):
+    opened.segment_control.start_from(StartFrom("reference"))
+    confirm(opened, 6)
+
+    opened.working.start_from(StartFrom("empty"), in_place=in_place)
+
+    np.testing.assert_array_equal(opened.bridge.labels[6], opened.case.labels.volume.data[6])
+    assert not opened.bridge.labels[5].any()
+    assert "confirmed slice stays as confirmed" in opened.viewer.status
+
+
+def test_an_earlier_layer_shows_the_confirmed_slices_too(opened):
+    opened.working.start_from(StartFrom("empty"), in_place=False)
+    earlier = opened.bridge.layer
+    opened.working.start_from(StartFrom("reference"), in_place=False)
+    confirm(opened, 6)
+
+    opened.segment_control.start_from(StartFrom("layer", earlier))
+
+    assert opened.bridge.layer is earlier
+    np.testing.assert_array_equal(earlier.data[6], opened.case.labels.volume.data[6])
+    assert not earlier.data[5].any()
+
+
+def test_going_on_from_other_labels_forgets_the_prediction(opened):
+    run(opened, 2)
+
+    opened.segment_control.start_from(StartFrom("reference"))
+
+    assert opened.confirmations.correction().predicted is None

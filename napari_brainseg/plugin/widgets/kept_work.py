@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.base.errors import BrainsegError
@@ -33,6 +32,8 @@ class KeptWork(QObject):
         super().__init__(parent)
         self._projects, self._confirmations = projects, confirmations
         self._working, self._bridge = working, bridge
+        working.keep_confirmed = confirmations.keep_confirmed
+        working.began.connect(self._on_began)
         projects.project_changed.connect(self._on_project_changed)
         projects.kept_found.connect(self._on_kept_found)
 
@@ -54,22 +55,29 @@ class KeptWork(QObject):
         try:
             if kept.correction is not None:
                 self._confirmations.restore(kept.correction)
-                self._show_confirmed()
+                if self._working.show_confirmed():
+                    self.said.emit("Slices that the project holds show what was confirmed there; Ctrl+Z undoes that.")
         except BrainsegError as error:
             problem = f"{problem} {error}".strip()
         self._confirmations.save()  # what was confirmed meanwhile, or in another project
-        if kept.labels is not None and kept.scheme is not None and self._bridge.layer is None:
-            self._working.put(NewLabels(kept.labels, kept.scheme, "labels of the project", kept.model), in_place=False)
-            self.said.emit(f"Your labels of {case.id} were in the project: {kept.version}.")
+        try:
+            self._go_on_from(case, kept)
+        except BrainsegError as error:
+            problem = f"{problem} {error}".strip()
         if problem:
             self.said.emit(problem)
 
-    def _show_confirmed(self) -> None:
-        """Let confirmed slices show what was confirmed, where labels are on screen before the project is read."""
-        labels, scheme = self._bridge.labels, self._bridge.scheme
-        if labels is None or scheme is None:
+    def _go_on_from(self, case: Case, kept: Kept) -> None:
+        if kept.labels is not None and kept.scheme is not None and self._bridge.layer is None:
+            self._working.put(NewLabels(kept.labels, kept.scheme, "labels of the project", kept.model), in_place=False)
+            self.said.emit(f"Your labels of {case.id} were in the project: {kept.version}.")
+
+    def _on_began(self, source: str) -> None:
+        """Forget what a model gave where a person goes on from other labels, and say what stays in them."""
+        if not source.startswith("start from"):
             return
-        confirmed = self._confirmations.keep_confirmed(np.array(labels), scheme)
-        if not np.array_equal(confirmed, labels):
-            self._bridge.apply(confirmed, "start from what was confirmed before")
-            self.said.emit("Slices that the project holds show what was confirmed there; Ctrl+Z undoes that.")
+        self._confirmations.forget_prediction()
+        count = len(self._confirmations.slices)
+        if count:
+            slices = "The confirmed slice stays" if count == 1 else f"The {count} confirmed slices stay"
+            self.said.emit(f"{slices} as confirmed; take one back with Shift+K to change that.")

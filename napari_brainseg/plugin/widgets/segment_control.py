@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.cases.case import Case
-from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.store import default_model_for, list_models
@@ -22,9 +21,7 @@ from napari_brainseg.plugin.widgets.case_control import FILE_FILTER
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel, SegmentRequest
 from napari_brainseg.plugin.widgets.segmenting import Segmenting
-from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels, keeping
-
-Keep = Callable[[LabelArray, LabelScheme], LabelArray]
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels
 
 
 class SegmentControl(QObject):
@@ -50,7 +47,6 @@ class SegmentControl(QObject):
         self._viewer, self._panel, self._layers, self._working = viewer, panel, layers, working
         self.segmenting = Segmenting(self)
         self.model_folders: tuple[Path, ...] = ()
-        self.keep_confirmed: Keep = lambda labels, _scheme: labels
         self._request: SegmentRequest | None = None
         self._slice: int | None = None
         self._looked_at: tuple[float, ...] = ()
@@ -119,7 +115,7 @@ class SegmentControl(QObject):
         name = "segmentation" if not self._had_working else f"segmentation ({result.model})"
         new = NewLabels(result.labels, result.scheme, f"model run {result.model}", result.model, name, self._slice)
         try:
-            self._working.put(keeping(self.keep_confirmed, new), in_place=request.replace and self._had_working)
+            self._working.put(new, in_place=request.replace and self._had_working)
         except BrainsegError as error:
             self._panel.show_error(f"{error} Let the result become a layer of its own instead.")
             return

@@ -235,7 +235,6 @@ class Workbench(QWidget):
         self.recovery_control.said.connect(self._say)
         self.case_control.opening.failed.connect(lambda _: self.recovery_control.give_up())
         self.segment_control.predicted.connect(self._on_predicted)
-        self.segment_control.keep_confirmed = self.confirmations.keep_confirmed
         self.switches.neurological_requested.connect(self.display.set_neurological)
         self.switches.colour_blind_requested.connect(self.display.set_colour_blind)
         self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
