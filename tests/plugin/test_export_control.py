@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from case_files import CASE_ID
+from qtpy.QtWidgets import QFileDialog
 
 from napari_brainseg.cases.labels import SCHEMES
 
@@ -104,3 +105,37 @@ def test_a_project_that_cannot_be_written_is_said_in_red_and_another_is_taken(op
     opened.project_control.open(tmp_path / "elsewhere")
     assert opened.case_panel.project_row.problem.isHidden()
     assert (tmp_path / "elsewhere" / "project.json").is_file()
+
+
+@pytest.fixture
+def no_project(own_home):
+    """Nothing can be written where the project would be."""
+    own_home.mkdir(parents=True, exist_ok=True)
+    (own_home / "project").write_text("not a folder")
+
+
+def test_without_a_project_export_says_what_it_waits_for_and_takes_another_folder(
+    no_project, opened, qtbot, tmp_path, monkeypatch
+):
+    panel = opened.export_panel
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    assert opened.project_control.project is None
+    assert [b.isEnabled() for b in (panel.labels_button, panel.other_button, panel.csv_button)] == [False] * 3
+    assert panel.next_step.text() == "Choose a folder before exporting."
+    assert "no folder for exports" in panel.place.problem.text()
+    opened.press("Export")
+    assert opened.viewer.status == "Choose a folder before exporting."
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "out"))
+    panel.place.change_button.click()
+    assert panel.place.problem.isHidden()
+    assert panel.next_step.text() == "Writes segmentation."
+    _export(opened, qtbot, panel.labels_button)
+    assert (tmp_path / "out" / f"{CASE_ID}_seg.nii.gz").is_file()
+
+
+def test_a_place_chosen_for_exports_is_tried_by_writing(ready, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "file" / "below"))
+    ready.export_panel.place.change_button.click()
+    assert "cannot be written" in ready.export_panel.place.problem.text()

@@ -46,18 +46,21 @@ class ExportPanel(QWidget):
         self.csv_button.setToolTip("A table of the volumes of classes and regions")
         self._kinds = ("nifti", "tif")
         self._asked: ExportRequest | None = None
+        self._working: str | None = None
+        self._waiting = False  # for an answer, or for what is being written
         self._lay_out()
         self.labels_button.clicked.connect(lambda: self._request(self._kinds[0]))
         self.other_button.clicked.connect(lambda: self._request(self._kinds[1]))
         self.csv_button.clicked.connect(lambda: self._request("csv"))
         self.question.replace_button.clicked.connect(self._on_replace)
         self.question.keep_button.clicked.connect(lambda: self.show_idle())
-        self.show_working(None)
+        self.place.folder_shown.connect(self._show_next_step)
+        self.place.show_none("There is no folder for exports yet. Choose one.")
 
     def show_working(self, name: str | None) -> None:
         """Name the layer that is exported, the one that Correct works on; None when there is none."""
-        say(self.next_step, f"Writes {name}." if name else "Segment, or start from labels, before exporting.")
-        self._enable(name is not None)
+        self._working = name
+        self._show_next_step()
 
     def show_schemes(self, source: LabelScheme, *, tif_first: bool) -> None:
         """Offer every scheme, that of the source first; `tif_first` for cases that came as tifs."""
@@ -78,14 +81,14 @@ class ExportPanel(QWidget):
         names = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
         self.question.label.setText(f"{names} {'exists' if len(paths) == 1 else 'exist'} already in this folder.")
         self.question.show()
-        self._enable(False)
+        self._wait(True)
 
     def show_busy(self, text: str) -> None:
         """Say what is being written; the buttons wait."""
         say(self.done, text)
         say(self.error, "")
         self.question.hide()
-        self._enable(False)
+        self._wait(True)
 
     def show_done(self, text: str) -> None:
         """Say what was written."""
@@ -103,12 +106,12 @@ class ExportPanel(QWidget):
         self.question.hide()
         say(self.done, "")
         say(self.error, "")
-        self._enable(True)
+        self._wait(False)
 
     def _request(self, kind: str) -> None:
-        if self.place.folder is not None:
-            scheme = SCHEMES[str(self.scheme_box.currentData())]
-            self.export_requested.emit(ExportRequest(kind, self.place.folder, scheme))
+        assert self.place.folder is not None  # the buttons wait for one
+        scheme = SCHEMES[str(self.scheme_box.currentData())]
+        self.export_requested.emit(ExportRequest(kind, self.place.folder, scheme))
 
     def _on_replace(self) -> None:
         asked = self._asked
@@ -116,9 +119,21 @@ class ExportPanel(QWidget):
             self.show_idle()
             self.export_requested.emit(ExportRequest(asked.kind, asked.folder, asked.scheme, overwrite=True))
 
-    def _enable(self, enabled: bool) -> None:
+    def _show_next_step(self) -> None:
+        """Say what Export does, or what it waits for."""
+        if not self._working:
+            say(self.next_step, "Segment, or start from labels, before exporting.")
+        elif self.place.folder is None:
+            say(self.next_step, "Choose a folder before exporting.")
+        else:
+            say(self.next_step, f"Writes {self._working}.")
+        ready = bool(self._working) and self.place.folder is not None and not self._waiting
         for button in (self.labels_button, self.other_button, self.csv_button):
-            button.setEnabled(enabled)
+            button.setEnabled(ready)
+
+    def _wait(self, waiting: bool) -> None:
+        self._waiting = waiting
+        self._show_next_step()
 
     def _lay_out(self) -> None:
         form = QGridLayout()

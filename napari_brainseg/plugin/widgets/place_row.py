@@ -16,6 +16,7 @@ class PlaceRow(QWidget):
     """One line with a folder and a button to choose another; red when nothing can be written there."""
 
     change_requested = Signal()
+    folder_shown = Signal()
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,4 +43,13 @@ class PlaceRow(QWidget):
         say(self.problem, problem or "")
         self.change_button.setText("Change…" if problem is None else "Choose another…")
         self.path_label.show_text(str(folder))
+        self.folder_shown.emit()
         return problem is None
+
+    def show_none(self, why: str) -> None:
+        """Say in red that there is no folder yet."""
+        self.folder = None
+        say(self.problem, why)
+        self.change_button.setText("Choose…")
+        self.path_label.show_text("none")
+        self.folder_shown.emit()
