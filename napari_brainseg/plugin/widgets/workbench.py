@@ -43,6 +43,7 @@ from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
 from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
 from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
+from napari_brainseg.plugin.widgets.wheel_guard import WheelGuard
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
 from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
 
@@ -197,6 +198,7 @@ class Workbench(QWidget):
         layout.addWidget(area, 1)
         layout.addLayout(self._footer())
         self.setMinimumWidth(PANEL_WIDTH)
+        self._wheel_guard = WheelGuard(self)
         self._on_theme()
 
     def _footer(self) -> QVBoxLayout:
