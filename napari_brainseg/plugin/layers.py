@@ -36,6 +36,7 @@ class Role(StrEnum):
     LABELS = "labels"  # other labels of the case: a second run, a copy, a file
     REFERENCE = "reference"  # labels that came with the case, never edited
     PROBABILITY = "probability"
+    COPY = "copy"  # an image of the case that a person duplicated
     SPLIT = "split"  # one class or region of the working layer, mirrored
 
 
