@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from case_files import CASE_ID, write_case
 
+from napari_brainseg.cases.sample_files import lgg_sample
 from napari_brainseg.plugin.layers import Role, identity_of
 from napari_brainseg.plugin.readers import get_reader
+from napari_brainseg.plugin.widgets.split_layers import SplitBy
+from napari_brainseg.plugin.widgets.working_labels import StartFrom
 
 
 def _drop(viewer, path):
@@ -133,3 +136,64 @@ def test_labels_of_one_patient_never_lie_over_another_with_the_same_case_id(open
     assert opened.case.id == first.id
     assert working not in opened.viewer.layers
     assert opened.bridge.layer is None or opened.bridge.layer is not working
+
+
+def test_a_duplicated_part_of_a_split_means_what_the_part_means(opened):
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    enhancing = int(opened.bridge.counts[3])
+    split = opened.correct_panel.split
+    split.split(SplitBy.REGION)
+    part = split.layers[2]
+    data, attributes, _ = part.as_layer_data_tuple()
+    copy = opened.viewer.add_labels(data.copy(), **{**attributes, "name": "ET copy"})
+    split.join()
+
+    assert part.name == "ET"
+    assert identity_of(copy).role is Role.LABELS
+    opened.segment_control.start_from(StartFrom("layer", copy))
+    assert opened.bridge.layer is copy
+    assert opened.bridge.counts[1:4].tolist() == [0, 0, enhancing]
+
+
+def test_a_duplicated_channel_outlives_a_change_of_the_case(opened, qtbot):
+    first = opened.case
+    data, attributes, _ = opened.layers.ours(Role.CHANNEL)[-1].as_layer_data_tuple()
+    copy = opened.viewer.add_image(data, **{**attributes, "name": "my flair"})
+
+    opened.case_control.attach(first.labels.path)
+    qtbot.waitUntil(lambda: opened.case is not first, timeout=20_000)
+
+    assert copy in opened.viewer.layers
+    assert len(opened.layers.ours(Role.CHANNEL)) == 4
+
+
+def test_dropped_slices_of_one_patient_become_one_case(workbench, qtbot):
+    tifs = sorted(path for path in lgg_sample().glob("*.tif") if "_mask" not in path.name)
+    for path in tifs[:3]:
+        _drop(workbench.viewer, path)
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+    assert workbench.case.geometry.shape[0] == 3
+
+    _drop(workbench.viewer, tifs[3])
+    qtbot.waitUntil(lambda: workbench.case.geometry.shape[0] == 4, timeout=20_000)
+    assert {identity_of(layer).case_id for layer in workbench.viewer.layers} == {workbench.case.id}
+
+
+def test_files_of_two_cases_that_are_dropped_together_are_both_listed(workbench, tmp_path, qtbot):
+    for number in (1, 2):
+        folder = write_case(tmp_path, f"Brats18_Test_{number}_1", labels=False)
+        _drop(workbench.viewer, next(folder.glob("*_flair.nii.gz")))
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+    assert [found.id for found in workbench.case_control.opening.files] == ["Brats18_Test_1_1", "Brats18_Test_2_1"]
+    assert {identity_of(layer).case_id for layer in workbench.viewer.layers} == {workbench.case.id}
+
+
+def test_another_patient_with_the_same_case_id_by_drop_is_not_mixed_in(opened, tmp_path, qtbot):
+    other, first = write_case(tmp_path / "other patient", labels=False), opened.case
+    _drop(opened.viewer, next(other.glob("*_flair.nii.gz")))
+    qtbot.waitUntil(lambda: opened.case is not first, timeout=20_000)
+
+    assert list(opened.case.channels) == ["flair"]
+    assert opened.case.paths["flair"][0].parent == other
+    assert len(opened.layers.ours()) == 1

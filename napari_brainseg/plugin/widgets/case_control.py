@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from napari_brainseg.cases.reading import (
     resample_onto_grid,
     with_spacing,
 )
+from napari_brainseg.cases.slices import is_tif_name, patient_and_number
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.plugin.layers import Role, identity_of
+from napari_brainseg.plugin.layers import LayerIdentity, Role, identity_of
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers
 from napari_brainseg.plugin.widgets.case_panel import CasePanel
 from napari_brainseg.plugin.widgets.opening import Opening, channel_options, expected_channels
@@ -160,12 +162,32 @@ class CaseControl(QObject):
         identities = [found for layer in strangers if (found := identity_of(layer)) is not None]
         if not any(identity.role is Role.CHANNEL for identity in identities):
             return
-        wanted = next(identity.case_id for identity in identities if identity.role is Role.CHANNEL)
-        mine = [identity for layer in self._layers.ours() if (identity := identity_of(layer)) is not None]
-        parts = [i for i in (*mine, *identities) if i.case_id == wanted]
+        # Finding tells again what belongs together: slices of one patient, or several cases.
+        known = [layer for layer in self._layers.ours() if not any(layer is new for new in strangers)]
+        mine = [identity for layer in known if (identity := identity_of(layer)) is not None]
+        parts = [*(mine if _one_exam(mine, identities) else ()), *identities]
         paths = list(dict.fromkeys(path for identity in parts for path in identity.source))
         if paths:
             self.opening.open_paths(paths)
+
+
+def _one_exam(open_now: Sequence[LayerIdentity], new: Sequence[LayerIdentity]) -> bool:
+    """Return whether new layers are of the open exam: of its patient, and no channel of it from another folder."""
+    here = {identity.name: _folder(identity) for identity in open_now if identity.role is Role.CHANNEL}
+    there = [identity for identity in new if identity.role is Role.CHANNEL]
+    elsewhere = any(here.get(identity.name, _folder(identity)) != _folder(identity) for identity in there)
+    return not elsewhere and {_patient(i) for i in there} == {_patient(i) for i in open_now if i.role is Role.CHANNEL}
+
+
+def _patient(identity: LayerIdentity) -> str:
+    """Return whose layer it is: one slice that is opened alone is named after itself, not after its patient."""
+    source = identity.source
+    slices = bool(source) and is_tif_name(source[0])
+    return patient_and_number(source[0].stem)[0] if slices else identity.case_id
+
+
+def _folder(identity: LayerIdentity) -> Path | None:
+    return identity.source[0].parent if identity.source else None
 
 
 def sample_cases() -> dict[str, Path]:
