@@ -162,3 +162,20 @@ def test_going_back_to_an_earlier_layer_shows_it(opened):
     opened.segment_control.start_from(StartFrom("layer", first))
     assert opened.bridge.layer is first
     assert (first.visible, second.visible) == (True, False)
+
+
+def test_a_confirmed_slice_is_shown_as_such_when_its_case_opens(working, case_folder, tmp_path, qtbot):
+    working.confirmations.confirm_slice()
+    button, here = working.correct_panel.unconfirm_button, working.strip.state.here
+    assert here is not None
+    assert not button.isHidden()
+    other = write_case(tmp_path / "more", "Brats18_Test_2_1", labels=False)
+    working.open_paths([other])
+    qtbot.waitUntil(lambda: working.case.id == "Brats18_Test_2_1", timeout=20_000)
+    assert button.isHidden()
+
+    working.open_paths([case_folder])
+    qtbot.waitUntil(lambda: working.case.id == CASE_ID, timeout=20_000)
+    qtbot.waitUntil(lambda: working.bridge.layer is not None and bool(working.confirmations.slices), timeout=20_000)
+    assert working.strip.state.here == here
+    assert not button.isHidden()

@@ -25,7 +25,9 @@ class WheelGuard(QObject):
             return False
         if isinstance(event, QChildEvent) and event.type() in (QEvent.Type.ChildAdded, QEvent.Type.ChildPolished):
             self._watch(event.child())
-        elif event.type() == QEvent.Type.Wheel and _is_field(watched) and not watched.hasFocus():
+        elif event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            if not _is_field(watched):
+                return False
             # An event that is filtered but not accepted goes on to the parent, which scrolls.
             event.ignore()
             return True

@@ -315,6 +315,7 @@ class Workbench(QWidget):
 
     def _on_working_changed(self, layer: Any) -> None:
         self._bind_keys()
+        self.confirmations.shown_changed.emit()
         self.export_control.show_working(layer)
         self.strip.setVisible(layer is not None)
         self.segment_control.refresh_starts()
