@@ -54,7 +54,9 @@ class SliceSet:
 
 
 def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, settings: Preprocessing) -> PreparedCase:
-    """Preprocess a case and its labels for a model; raise `InputError` when it has no labels."""
+    """Preprocess a case and its labels for a model; raise `InputError` when it has none that can be read."""
+    if case.labels is None and case.label_paths:  # what was wrong with them is the last thing that was noted
+        raise InputError(f"{case.id} cannot be learned from: {case.notes[-1]}")
     if case.labels is None:
         raise InputError(f"{case.id} has no labels to learn from. Add them or leave the case out.")
     images, box = prepare(case, channels, settings)
