@@ -194,3 +194,20 @@ def test_going_on_from_other_labels_forgets_the_prediction(opened):
     opened.segment_control.start_from(StartFrom("reference"))
 
     assert opened.confirmations.correction().predicted is None
+
+
+def test_closing_asks_about_confirmed_slices_that_are_in_no_project(opened, tmp_path):
+    opened.project_control.open()
+    opened.segment_control.start_from(StartFrom("reference"))
+    confirm(opened, 6)
+    assert opened._unsaved() == ""
+    (tmp_path / "file").write_text("x")
+    opened.project_control.open(tmp_path / "file")
+
+    confirm(opened, 5)
+
+    assert "is not saved" in opened.viewer.status
+    assert opened._unsaved() == f"The confirmed slices of {opened.case.id} are"
+    opened.project_control.open(tmp_path / "other")
+    assert opened._unsaved() == ""
+    assert kept(tmp_path / "other", opened.case) == [5, 6]

@@ -1,3 +1,6 @@
+import shutil
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -147,6 +150,57 @@ def test_a_project_that_cannot_be_written_is_said_and_the_work_stays(workplace, 
     assert failed.args == ["The disk is full. Choose another place."]
     assert workplace.panel.error.text() == failed.args[0]
     assert len(workplace.confirmations.slices) == 1
+    assert workplace.controller.unsaved() == (workplace.case.id,)
+
+    monkeypatch.undo()
+    with qtbot.waitSignal(workplace.controller._saver.saved, timeout=20000):
+        workplace.controller.save_again()
+
+    assert workplace.controller.unsaved() == ()
+    assert workplace.panel.error.text() == ""
+    assert workplace.project.confirmed().slices == 1
+
+
+def test_without_a_project_it_is_said_that_nothing_is_saved(workplace, tmp_path):
+    project, workplace.project = workplace.project, None
+    said = []
+    for signal in (workplace.confirmations.said, workplace.controller.save_failed):
+        signal.connect(said.append)
+
+    workplace.confirm(1)
+
+    assert said[-1].endswith("is not saved: there is no project. Choose a place for it under Case.")
+    assert workplace.controller.unsaved() == (workplace.case.id,)
+    workplace.confirmations.end()
+    workplace.project = project
+    workplace.controller.save_again()
+    assert workplace.controller.unsaved() == ()
+    assert [s.index for s in project.correction(workplace.case).slices] == [1]
+
+
+def test_what_is_taken_back_again_is_nothing_to_save(workplace):
+    workplace.project = None
+    workplace.confirm(1)
+
+    workplace.confirmations.take_back()
+
+    assert workplace.controller.unsaved() == ()
+
+
+def test_two_patients_of_one_name_are_both_saved(workplace, tmp_path):
+    folder = shutil.copytree(tmp_path / "data" / workplace.case.id, tmp_path / "more" / workplace.case.id)
+    other = read_case(folder)
+    gate = threading.Event()
+    workplace.controller._saver._pool.submit(gate.wait)
+    workplace.confirm(1)
+    workplace.confirmations.begin(other, LGG)
+    workplace.confirm(2)
+    gate.set()
+
+    workplace.controller.flush()
+
+    assert [s.index for s in workplace.project.correction(workplace.case).slices] == [1]
+    assert [s.index for s in workplace.project.correction(other).slices] == [2]
 
 
 def test_another_project_takes_the_work_over(workplace, tmp_path):

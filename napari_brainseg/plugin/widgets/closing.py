@@ -1,4 +1,4 @@
-"""`Closing`: asks about unsaved work when the person closes the window, and about nothing otherwise."""
+"""`Closing`: asks about unsaved work when the person closes the window or the dock, and about nothing otherwise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Closing(QObject):
         self,
         window: QWidget,
         unsaved: Callable[[], str],
-        ask: Callable[[QWidget, str], Answer] | None = None,
+        ask: Callable[..., Answer] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -55,6 +55,14 @@ class Closing(QObject):
         if hidden or event.type() == QEvent.Type.DeferredDelete:
             self.closing.emit()
         return False
+
+    def ask_on_removal(self) -> None:
+        """Ask about unsaved work when a person takes the dock out of the window, where nobody can stay any more."""
+        window = self._window
+        # A window that is not shown is a script's.
+        what = "" if window is None or not window.isVisible() else self._unsaved()
+        if what and self._ask(window, what, may_stay=False) is Answer.SAVE:
+            self.save_requested.emit()
 
     def close(self) -> None:
         """Leave the window alone."""
@@ -79,17 +87,20 @@ class Closing(QObject):
         return False
 
 
-def ask_in_dialog(window: QWidget, what: str) -> Answer:
+def ask_in_dialog(window: QWidget, what: str, *, may_stay: bool = True) -> Answer:
     """Ask what to do with unsaved work; the only question of ours that waits for an answer."""
     box = QMessageBox(window)
-    box.setWindowTitle("Unsaved labels")
+    box.setWindowTitle("Unsaved work")
     box.setText(f"{what} not saved in the project.")
-    box.setInformativeText("Closed without saving, they are kept and offered at the next start.")
+    box.setInformativeText(
+        "Closed without saving, labels are kept and offered at the next start; what is confirmed is not."
+    )
     buttons = {
         Answer.SAVE: box.addButton(Answer.SAVE.value, QMessageBox.ButtonRole.AcceptRole),
         Answer.LEAVE: box.addButton(Answer.LEAVE.value, QMessageBox.ButtonRole.DestructiveRole),
-        Answer.STAY: box.addButton(Answer.STAY.value, QMessageBox.ButtonRole.RejectRole),
     }
+    if may_stay:
+        buttons[Answer.STAY] = box.addButton(Answer.STAY.value, QMessageBox.ButtonRole.RejectRole)
     box.exec()
     clicked = box.clickedButton()
     return next((answer for answer, button in buttons.items() if button is clicked), Answer.STAY)

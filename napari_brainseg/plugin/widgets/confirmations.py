@@ -72,7 +72,7 @@ class Confirmations(QObject):
         self._taken_back: set[ConfirmedSlice] = set()
         self._prediction: Prediction | None = None
         bridge.edited.connect(self._on_edited)
-        bridge.leaving.connect(self._save_what_rests)
+        bridge.leaving.connect(self.save_what_rests)
         self._dims_events: tuple[Any, ...] = (
             viewer.dims.events.point,
             viewer.dims.events.order,
@@ -131,10 +131,10 @@ class Confirmations(QObject):
 
     def close(self) -> None:
         """Save what rests and disconnect from the viewer; harmless when repeated."""
-        self._save_what_rests()
+        self.save_what_rests()
         if self._dims_events:
             self._bridge.edited.disconnect(self._on_edited)
-            self._bridge.leaving.disconnect(self._save_what_rests)
+            self._bridge.leaving.disconnect(self.save_what_rests)
         for event in self._dims_events:
             event.disconnect(self._tell_shown)
         self._dims_events = ()
@@ -304,16 +304,17 @@ class Confirmations(QObject):
         if self._slices:
             self._make_correction()
 
+    def save_what_rests(self) -> None:
+        """Offer a stroke on a confirmed slice for saving, if the hand has not rested for long enough yet."""
+        if self._timer.isActive():
+            self._make_correction()
+
     def forget_taken_back(self) -> None:
         """Let another project keep the slices that were taken back while this one was open."""
         self._taken_back = set()
 
-    def _save_what_rests(self) -> None:
-        if self._timer.isActive():
-            self._make_correction()
-
     def _forget(self) -> None:
-        self._save_what_rests()
+        self.save_what_rests()
         self._case = self._truth = self._mask = self._prediction = None
         self._changed, self._content, self._slices = (), (), set()
         self._taken_back = set()
@@ -335,9 +336,9 @@ class Confirmations(QObject):
         return "No single slice of the labels is shown. Switch to the 2-D view of the case to confirm slices."
 
     def _after_change(self, what: str) -> None:
-        self._make_correction()
         self.changed.emit()
         self.said.emit(f"{what}: {self.count_text} confirmed.")
+        self._make_correction()  # last: that it cannot be saved is what should be read
 
     def _make_correction(self) -> None:
         self._timer.stop()

@@ -60,6 +60,8 @@ class LearnController(QObject):
         panel.finetune_requested.connect(self._on_finetune_requested)
         panel.cancel_requested.connect(self._on_cancel_requested)
         self._saver.failed.connect(self._on_save_failed)
+        self._saver.saved.connect(self._on_saved)
+        self._save_error = ""
         self.refresh()
 
     @property
@@ -71,6 +73,16 @@ class LearnController(QObject):
         """Count again, as after another case, model or project was chosen."""
         self._others = None
         self._show_count()
+
+    def unsaved(self) -> tuple[str, ...]:
+        """Wait for what is being saved, and return the ids of the cases whose confirmed slices are in no project."""
+        self._confirmations.save_what_rests()
+        self._saver.flush()
+        return self._saver.unsaved
+
+    def save_again(self) -> None:
+        """Try once more to save what could not be saved, as in another project."""
+        self._saver.save_again()
 
     def flush(self) -> None:
         """Wait until everything confirmed is saved or has failed."""
@@ -141,8 +153,13 @@ class LearnController(QObject):
         self._show_count()
 
     def _on_save_failed(self, sentence: str) -> None:
+        self._save_error = sentence
         self._panel.show_error(sentence)
         self.save_failed.emit(sentence)
+
+    def _on_saved(self) -> None:
+        if self._save_error and self._panel.error.text() == self._save_error and not self._saver.unsaved:
+            self._panel.show_error("")
 
 
 def _work(

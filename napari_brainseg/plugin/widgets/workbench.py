@@ -77,6 +77,7 @@ class Workbench(QWidget):
         self.shortcuts = Shortcuts(viewer, main_window(viewer), self._actions())
         self.closing = Closing(main_window(viewer), self._unsaved, parent=self)
         self.closing.save_requested.connect(self._save_if_dirty)
+        self.closing.save_requested.connect(self.learn_controller.save_again)
         self.closing.may_close.connect(self.recovery.write_now)
         self.closing.closing.connect(self.close_down)
         self._idle = QTimer(self)
@@ -110,11 +111,12 @@ class Workbench(QWidget):
             if self.parent() is not None:
                 self._docked = True
             elif self._docked:
+                self.closing.ask_on_removal()
                 self.close_down()
         return bool(super().event(event))
 
     def close_down(self) -> None:
-        """Save what is unsaved, disconnect everything and put back what was changed; harmless when repeated."""
+        """Keep what is unsaved for the next start, disconnect everything and put back what was changed, once."""
         if self._closed:
             return
         self._closed = True
@@ -308,6 +310,7 @@ class Workbench(QWidget):
     def _on_project_changed(self, project: Any) -> None:
         self.segment_control.model_folders = () if project is None else (project.models,)
         self.segment_control.refresh_models()
+        self.learn_controller.save_again()
         self.learn_controller.refresh()
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:
@@ -340,7 +343,9 @@ class Workbench(QWidget):
 
     def _unsaved(self) -> str:
         """Name the unsaved work, or return an empty text."""
-        return f"The labels of {self.case.id} are" if self.bridge.dirty and self.case is not None else ""
+        labels = [f"the labels of {self.case.id}"] if self.bridge.dirty and self.case is not None else []
+        work = [*labels, *(f"the confirmed slices of {case_id}" for case_id in self.learn_controller.unsaved())]
+        return f"T{' and '.join(work)[1:]} are" if work else ""
 
     def _save_if_dirty(self) -> None:
         case, labels, scheme = self.case, self.bridge.labels, self.bridge.scheme
