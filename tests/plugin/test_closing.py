@@ -107,6 +107,29 @@ def test_the_workbench_outlives_a_close_that_was_called_off(
     workbench.close_down()
 
 
+@pytest.mark.usefixtures("own_home")
+@pytest.mark.parametrize(("answer", "versions"), [(Answer.SAVE, 1), (Answer.LEAVE, 0)])
+def test_closing_the_dock_asks_too(make_napari_viewer, case_folder, monkeypatch, qtbot, answer, versions):
+    from napari_brainseg.plugin.widgets.workbench import Workbench
+
+    viewer = make_napari_viewer(show=True)
+    workbench = Workbench(viewer)
+    viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
+    workbench.open_paths([case_folder])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+    workbench.segment_control.start_from(workbench.segment_panel.start_box.itemData(0))
+    workbench.bridge.layer.paint((1, 10, 10), 1)
+    asked = []
+    monkeypatch.setattr(workbench.closing, "_ask", lambda _, what, may_stay: asked.append((what, may_stay)) or answer)
+    project = workbench.project_control.project.folder
+
+    viewer.window.remove_dock_widget(workbench)
+
+    assert asked == [("The labels of Brats18_Test_1_1 are", False)]
+    assert len(list(project.glob("cases/*/labels-*.nii.gz"))) == versions
+    assert workbench.bridge.layer is None
+
+
 def _spontaneously(close_event):
     def close(window, event):
         seen = SimpleNamespace(spontaneous=lambda: True, ignore=event.ignore, accept=event.accept)

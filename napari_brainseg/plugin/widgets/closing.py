@@ -60,7 +60,9 @@ class Closing(QObject):
         """Ask about unsaved work when a person takes the dock out of the window, where nobody can stay any more."""
         window = self._window
         # A window that is not shown is a script's.
-        what = "" if window is None or not window.isVisible() else self._unsaved()
+        if window is None or not window.isVisible():
+            return
+        what = self._unsaved()
         if what and self._ask(window, what, may_stay=False) is Answer.SAVE:
             self.save_requested.emit()
 
