@@ -114,7 +114,8 @@ class LabelEditor:
         """Compare `data` with the copy and take the change over; voxels of locked classes are put back in `data`.
 
         Args:
-            data: The working labels as they are now, of the same shape; written to only where a lock was broken.
+            data: The working labels as they are now, of the same shape; written to only where a lock was broken. Where
+                they cannot be written, they must be given again as a copy that can.
             source: What made the change.
         """
         seen = as_label_array(data)
@@ -124,7 +125,8 @@ class LabelEditor:
         before, after = self._shadow.reshape(-1)[indices], seen.reshape(-1)[indices]
         refused = self._touches_lock(before) | self._touches_lock(after)
         if refused.any():
-            data.flat[indices[refused]] = before[refused]
+            if data.flags.writeable:
+                data.flat[indices[refused]] = before[refused]
             indices, before, after = indices[~refused], before[~refused], after[~refused]
         edit = self._take_over(indices, before, after, source)
         return Absorbed(edit, int(refused.sum()))

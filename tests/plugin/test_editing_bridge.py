@@ -99,6 +99,20 @@ def test_data_that_cannot_be_written_are_copied(bridge, qtbot):
     assert_one_truth(bridge)
 
 
+def test_data_that_cannot_be_written_do_not_break_a_lock(bridge, qtbot):
+    was = bridge.layer.data.copy()
+    bridge.set_locked({2})
+    array = np.zeros_like(was)
+    array[0, 0, 0] = 1
+    array.flags.writeable = False
+    bridge.layer.data = array
+    qtbot.waitUntil(lambda: bridge.layer.data.flags.writeable)
+
+    was[0, 0, 0] = 1
+    np.testing.assert_array_equal(bridge.layer.data, was)
+    np.testing.assert_array_equal(bridge.labels, was)
+
+
 def test_data_of_another_shape_are_put_back_with_a_sentence(bridge, heard, qtbot):
     before = bridge.layer.data.copy()
     bridge.layer.data = np.zeros((3, 3, 3), np.uint8)
