@@ -152,6 +152,35 @@ def test_a_hidden_class_is_not_on_screen(panel, working):
     assert pixels() < green / 10
 
 
+def test_what_is_painted_is_shown_though_its_class_was_hidden(panel, working):
+    panel.palette_rows.eye_buttons[1].click()
+    panel.palette_rows.eye_buttons[3].click()
+    assert panel.palette_rows.hidden == {1, 3}
+    panel.select_class(1)
+    assert panel.palette_rows.hidden == {3}, "chosen to paint with"
+
+    panel.palette_rows.eye_buttons[1].click()
+    working.brush_size = 1
+    drag(working, [(2, 1, 1), (2, 1, 2)])
+    assert working.data[2, 1, 1] == 1
+    assert panel.palette_rows.hidden == {3}, "painted with"
+
+
+def test_what_was_refused_stays_to_be_read_in_the_panel(panel, working):
+    assert panel.said_line.isHidden()
+    panel.palette_rows.lock_buttons[2].click()
+    panel.select_class(1)
+    working.brush_size = 1
+    drag(working, [(2, 6, 6), (2, 6, 7)])
+    panel.viewer.update_status_from_cursor()
+    assert working.data[2, 6, 6] == 2
+    assert "of locked classes" in panel.said_line.text()
+    assert not panel.said_line.isHidden()
+
+    panel.select_class(4)
+    assert panel.said_line.text() == "BraTS 2017 has no class 4."
+
+
 def test_other_colours_keep_their_hidden_classes_and_reach_the_rows(panel, working):
     panel.palette_rows.eye_buttons[1].click()
     working.colormap = {0: (0, 0, 0, 0), 1: (0, 0, 1, 1), 2: (0, 1, 1, 1), 3: (1, 1, 0, 1), None: FOREIGN_COLOUR}
@@ -229,8 +258,8 @@ def test_confirming_and_taking_back_are_asked_for(panel, working, qtbot):
     with qtbot.waitSignal(panel.confirm_requested):
         panel.confirm_button.click()
     assert panel.unconfirm_button.isHidden()
-    panel.show_confirmed("1 of 5", confirmed=True)
-    assert panel.confirmed_text.text() == "1 of 5"
+    panel.show_confirmed("1 of 5 slices", confirmed=True)
+    assert panel.confirmed_text.text() == "1 of 5 slices confirmed"
     with qtbot.waitSignal(panel.unconfirm_requested):
         panel.unconfirm_button.click()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_brainseg.annotation.edits import Edit
@@ -23,6 +23,8 @@ from napari_brainseg.plugin.widgets.volume_lines import VolumeLines
 NEXT_STEP = "Segment the case, or start from labels that exist, to correct them here."
 UNSAVED = " (unsaved)"
 _PAINTING = ("paint", "fill", "polygon")
+# A sentence about what was just done or refused stays this long.
+_SAID_MS = 15_000
 
 
 class CorrectPanel(QWidget):
@@ -64,8 +66,8 @@ class CorrectPanel(QWidget):
         self._measure_overlap()
 
     def show_confirmed(self, text: str, *, confirmed: bool = False) -> None:
-        """Show how many slices are confirmed (`7 of 137`), and whether the shown one is."""
-        self.confirmed_text.setText(text)
+        """Show how many slices are confirmed (`7 of 137 slices`), and whether the shown one is."""
+        self.confirmed_text.setText(f"{text} confirmed" if text else "")
         self.unconfirm_button.setVisible(confirmed)
 
     def show_problem(self, sentence: str) -> None:
@@ -75,8 +77,12 @@ class CorrectPanel(QWidget):
     def select_class(self, value: int) -> None:
         """Take the brush with the class of this value, 0 being the eraser; fill and polygon stay in the hand."""
         scheme = self._bridge.scheme
-        if self._layer is None or scheme is None or not 0 <= value <= len(scheme.classes):
+        if self._layer is None or scheme is None:
             return
+        if not 0 <= value <= len(scheme.classes):
+            self._bridge.refuse_class(value)
+            return
+        self._show_class(value)
         layer = self._layer
         if self.split.by is not None:
             layer = self._part_of(value) or layer
@@ -119,6 +125,13 @@ class CorrectPanel(QWidget):
         self.unconfirm_button.hide()
         self.confirmed_text = QLabel()
         self.confirmed_text.setObjectName("fact")
+        # napari's own status line says where the mouse is as soon as that moves.
+        self.said_line = hint()
+        self.said_line.hide()
+        self._said_long_enough = QTimer(self)
+        self._said_long_enough.setSingleShot(True)
+        self._said_long_enough.setInterval(_SAID_MS)
+        self._said_long_enough.timeout.connect(self.said_line.hide)
         self.split_label = QLabel("Split into layers by")
         self.split_class_button, self.split_region_button = _button("class"), _button("region")
         self.split_class_button.setToolTip("One layer per class; painting in one edits the labels at once")
@@ -134,6 +147,7 @@ class CorrectPanel(QWidget):
         inside.addLayout(_row(self.undo_button, self.redo_button))
         inside.addLayout(_row(self.confirm_button, self.unconfirm_button))
         inside.addWidget(self.confirmed_text)
+        inside.addWidget(self.said_line)
         inside.addLayout(_row(self.split_label, self.split_class_button, self.split_region_button, self.join_button))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -145,6 +159,8 @@ class CorrectPanel(QWidget):
         return [
             (bridge.working_changed, self._on_working_changed),
             (bridge.changed, self._on_changed),
+            (bridge.edited, self._on_edited),
+            (bridge.said, self._on_said),
             (bridge.history_changed, self._show_history),
             (bridge.dirty_changed, self._show_headline),
             (bridge.foreign_found, self._show_volumes),
@@ -252,6 +268,16 @@ class CorrectPanel(QWidget):
             self._overlap.update(edit)
         self._show_volumes()
 
+    def _on_edited(self, edit: Edit) -> None:
+        # What is painted must be seen, also where its class was hidden with the brush in the hand.
+        layer = self._layer
+        if layer is not None and str(layer.mode) in _PAINTING and (edit.after == layer.selected_label).any():
+            self._show_class(int(layer.selected_label))
+
+    def _on_said(self, sentence: str) -> None:
+        say(self.said_line, sentence)
+        self._said_long_enough.start()
+
     def _measure_overlap(self) -> None:
         labels, scheme, case = self._bridge.labels, self._bridge.scheme, self._case
         self._overlap = None
@@ -267,6 +293,14 @@ class CorrectPanel(QWidget):
         scheme = self._bridge.scheme
         if self._layer is not None and scheme is not None:
             hide_classes(self._layer, scheme, hidden)
+
+    def _show_class(self, value: int) -> None:
+        """Show a class that is hidden, because it is going to be painted."""
+        scheme = self._bridge.scheme
+        if self._layer is not None and scheme is not None:
+            hidden = hidden_classes(self._layer, scheme)
+            if value in hidden:
+                hide_classes(self._layer, scheme, hidden - {value})
 
     def _on_colormap(self) -> None:
         scheme = self._bridge.scheme

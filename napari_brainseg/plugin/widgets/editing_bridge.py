@@ -138,7 +138,7 @@ class EditingBridge(QObject):
         make_editable(layer)
         self._editor = LabelEditor(layer.data, scheme)
         layer.n_edit_dimensions = 2
-        self._guard = LabelGuard(layer, len(scheme.classes), self._on_label_refused)
+        self._guard = LabelGuard(layer, len(scheme.classes), self.refuse_class)
         self._watch = watch = LayerWatch(layer, self)
         watch.touched.connect(self.sync)
         watch.replaced.connect(self._on_replaced)
@@ -361,7 +361,8 @@ class EditingBridge(QObject):
     def _say_refused(self, voxels: int) -> None:
         self._say(f"{voxels:,} voxels of locked classes were left as they are.")
 
-    def _on_label_refused(self, value: int) -> None:
+    def refuse_class(self, value: int) -> None:
+        """Say that the scheme has no class `value`."""
         if self._editor is not None:
             self._say(f"{self._editor.scheme.title} has no class {value}.")
 
