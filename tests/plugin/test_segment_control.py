@@ -91,6 +91,7 @@ def test_cancel_frees_the_form_and_leaves_everything_to_the_byte(ready, engine, 
     ready.segment_panel.task.start_button.click()
     qtbot.waitUntil(engine.inside.is_set, timeout=10_000)
     ready.segment_panel.task.cancel_button.click()
+    assert ready.segment_panel.outcome.text() == "Cancelled. Nothing was changed."
 
     assert not ready.segment_panel.task.running
     engine.hold.set()
@@ -207,3 +208,13 @@ def test_the_first_run_goes_to_the_tumour_unless_the_user_went_elsewhere(ready, 
     qtbot.waitUntil(lambda: not ready.segment_panel.task.running, timeout=20_000)
 
     assert shown_slice(ready.viewer, ready.case) == expected
+
+
+def test_nothing_can_be_started_before_a_case_is_open(workbench):
+    panel = workbench.segment_panel
+    assert not panel.start_button.isEnabled()
+    assert not panel.start_box.isEnabled()
+
+
+def test_models_are_listed_by_name_and_version(ready):
+    assert ready.segment_panel.model_box.currentText() == "tiny (version 1)"

@@ -57,6 +57,7 @@ class SegmentControl(QObject):
         """Stop a run of the case before and offer what fits this one."""
         self.segmenting.cancel()
         self._panel.show_error("")
+        self._panel.show_outcome("")
         self.refresh_models()
         self._panel.show_case(case)
         self.refresh_starts()
@@ -83,7 +84,7 @@ class SegmentControl(QObject):
     def _connect(self) -> None:
         panel, segmenting = self._panel, self.segmenting
         panel.segment_requested.connect(self._on_segment_requested)
-        panel.task.cancel_requested.connect(segmenting.cancel)
+        panel.task.cancel_requested.connect(self._on_cancel)
         panel.start_from_requested.connect(self._on_start_from)
         segmenting.progressed.connect(panel.task.show_progress)
         segmenting.segmented.connect(self._on_segmented)
@@ -102,10 +103,15 @@ class SegmentControl(QObject):
         self._looked_at = tuple(self._viewer.dims.point)
         self._had_working = bool(self._layers.ours(Role.WORKING))
         self._panel.show_error("")
+        self._panel.show_outcome("")
         self._panel.task.show_running("starting")
         slices = None if self._slice is None else (self._slice, self._slice + 1)
         settings = SegmentSettings(device=request.device, probabilities=request.probabilities, slices=slices)
         self.segmenting.start(case, request.model, settings)
+
+    def _on_cancel(self) -> None:
+        self.segmenting.cancel()
+        self._panel.show_outcome("Cancelled. Nothing was changed.")
 
     def _on_segmented(self, result: Segmentation) -> None:
         """Put the result where the user asked for it; nothing was changed before this."""

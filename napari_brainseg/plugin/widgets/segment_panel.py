@@ -73,7 +73,8 @@ class SegmentPanel(QWidget):
         self.result_box.setToolTip("Replacing is one undo step; edited labels are never lost silently")
         self.result_label = QLabel("Result")
         self.task = TaskRow("Segment")
-        self.error = error_line()
+        self.error, self.outcome = error_line(), hint()
+        self.outcome.hide()
         self.start_box, self.start_button = _combo(), QPushButton("Start")
         self._case: Case | None = None
         self._unavailable = ""
@@ -93,7 +94,7 @@ class SegmentPanel(QWidget):
         self.model_box.blockSignals(True)
         self.model_box.clear()
         for record in records:
-            self.model_box.addItem(f"{record.name} {record.version}", record)
+            self.model_box.addItem(f"{record.name} (version {record.version})", record)
             self.model_box.setItemData(self.model_box.count() - 1, record.title, 3)  # 3: the tool tip
         names = [record.name for record in records]
         self.model_box.setCurrentIndex(-1 if chosen is None else names.index(chosen.name))
@@ -118,8 +119,7 @@ class SegmentPanel(QWidget):
         self.start_box.clear()
         for words, value in options:
             self.start_box.addItem(words, value)
-        for widget in (self.start_box, self.start_button):
-            widget.setEnabled(bool(options))
+        self._refresh()
 
     def show_working(self, exists: bool) -> None:
         """Ask what becomes of a result only where labels exist already."""
@@ -134,6 +134,10 @@ class SegmentPanel(QWidget):
     def show_error(self, text: str) -> None:
         """Show one red sentence, or nothing."""
         say(self.error, text)
+
+    def show_outcome(self, text: str) -> None:
+        """Show one grey line about how the last run ended, or nothing."""
+        say(self.outcome, text)
 
     def _connect(self) -> None:
         self.model_box.currentIndexChanged.connect(self._on_model_changed)
@@ -168,6 +172,8 @@ class SegmentPanel(QWidget):
         reason = self._unavailable or why_not(model, case, bool(self.model_box.count()))
         say(self.next_step, reason)
         self.task.start_button.setEnabled(not reason)
+        for widget in (self.start_box, self.start_button):
+            widget.setEnabled(case is not None and self.start_box.count() > 0)
         say(self.fit, "" if reason or model is None or case is None else fit_in_words(model, case))
 
     def _lay_out(self) -> None:
@@ -202,7 +208,7 @@ class SegmentPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(form)
-        for widget in (self.fit, self.next_step, self.task, self.error):
+        for widget in (self.fit, self.next_step, self.task, self.error, self.outcome):
             layout.addWidget(widget)
         layout.addLayout(start)
 
