@@ -15,7 +15,7 @@ from napari_brainseg.annotation.case_state import CaseState, LabelsVersion, now,
 from napari_brainseg.annotation.correction_files import read_correction, remove_correction, write_correction
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.label_files import read_on_grid, write_on_grid
-from napari_brainseg.base.errors import InputError, LabelError, OutputError
+from napari_brainseg.base.errors import BrainsegError, InputError, LabelError, OutputError
 from napari_brainseg.base.paths import default_project, why_not_writable, write_text
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
@@ -189,31 +189,48 @@ class Project:
         return read_correction(case, folder / "corrections", number)
 
     def corrections(
-        self, channels: Sequence[str] = (), *, without: Case | None = None
+        self, channels: Sequence[str] = (), *, without: Case | None = None, skipped: list[str] | None = None
     ) -> Iterator[tuple[Case, Correction]]:
         """Yield every case with something confirmed, read again from its own files, and its correction.
 
         Args:
             channels: Only exams that have all of these, whether or not each case does: those a model was made for.
             without: A case that is left out, such as the one that is open.
+            skipped: Takes a sentence for every case that cannot be read, which is then left out.
 
         Raises:
-            InputError: A case has moved, changed its shape or its grid, or a file of the project is damaged.
+            InputError: A case has moved, changed its shape or its grid, or a file of the project is damaged; not with
+                `skipped`, unless it is the project itself that cannot be read.
         """
-        for folder, state in self._confirmed_states(channels, without):
-            case = state.source.read(self.folder)
-            yield case, read_correction(case, folder / "corrections", state.correction or 0)
+        for folder, state in self._confirmed_states(channels, without, skipped):
+            try:
+                case = state.source.read(self.folder)
+                correction = read_correction(case, folder / "corrections", state.correction or 0)
+            except BrainsegError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+            else:
+                yield case, correction
 
     def confirmed(self, channels: Sequence[str] = (), *, without: Case | None = None) -> Confirmed:
         """Return how many slices of how many cases `corrections` would give, from the state files alone."""
         counts = [len(state.confirmed) for _, state in self._confirmed_states(channels, without)]
         return Confirmed(sum(counts), len(counts))
 
-    def _confirmed_states(self, channels: Sequence[str], without: Case | None) -> Iterator[tuple[Path, CaseState]]:
+    def _confirmed_states(
+        self, channels: Sequence[str], without: Case | None, skipped: list[str] | None = None
+    ) -> Iterator[tuple[Path, CaseState]]:
         # A case that was not read from files is in no project.
         left_out = None if without is None or not without.paths else self.find(without)
         for folder in self.case_folders():
-            state = read_state(folder)
+            try:
+                state = read_state(folder)
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+                continue
             fits = set(channels) <= set(state.source.expected)
             if state.correction is not None and state.confirmed and fits and folder != left_out:
                 yield folder, state

@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r{progress.message:60}", end="\r", file=sys.stderr)
 
     taught = run_to_end(finetune_project(project, record, settings, folder=args.out), show)
+    for sentence in taught.skipped:
+        print(f"Left out: {sentence}", file=sys.stderr)
     result = taught.result
     slices = "1 slice" if result.slices == 1 else f"{result.slices} slices"
     cases = "1 case" if result.cases == 1 else f"{result.cases} cases"

@@ -22,10 +22,17 @@ from napari_brainseg.training.finetuning import FinetuneResult, finetune
 
 @dataclass(frozen=True, eq=False)
 class TaughtModel:
-    """A fine-tuned model that lies in a folder, and how it came about."""
+    """A fine-tuned model that lies in a folder, and how it came about.
+
+    Attributes:
+        record: The new model.
+        result: What the fine-tuning gave.
+        skipped: A sentence for every corrected case that could not be read, so that nothing was learnt from it.
+    """
 
     record: ModelRecord
     result: FinetuneResult
+    skipped: tuple[str, ...] = ()
 
 
 def finetune_project(
@@ -39,6 +46,8 @@ def finetune_project(
 ) -> Generator[Progress, None, TaughtModel]:
     """Teach a model from every confirmed slice of a project that it was made for, and save it; nothing else changes.
 
+    A corrected case that cannot be read is left out and named in the result.
+
     Args:
         project: Whose corrections are learnt from.
         record: The model to start from.
@@ -49,16 +58,20 @@ def finetune_project(
 
     Raises:
         TrainingError: Nothing is confirmed for this model.
-        InputError: A case has moved or changed, or a file of the project is damaged.
+        InputError: The project cannot be read, or a case does not fit the model.
         OutputError: The folder exists or cannot be written; found before the work.
     """
     yield Progress(0, 0, "reading the corrected cases")
     _check_place(project.models / free_name(record, (project.models,)) if folder is None else folder)
     fits = open_case is not None and set(record.channels) <= set(open_case[0].expected)
     pairs = [open_case] if open_case is not None and fits and not open_case[1].is_empty else []
-    for pair in project.corrections(record.channels, without=None if open_case is None else open_case[0]):
+    skipped: list[str] = []
+    without = None if open_case is None else open_case[0]
+    for pair in project.corrections(record.channels, without=without, skipped=skipped):
         pairs.append(pair)
         yield Progress(0, 0, f"reading the corrected cases, {len(pairs)} so far")
+    if not pairs and skipped:
+        raise TrainingError(f"No corrected case can be read. {' '.join(skipped)}")
     if not pairs:
         raise TrainingError(
             f"{project.folder} holds no confirmed slices with the channels {', '.join(record.channels)} that "
@@ -73,7 +86,7 @@ def finetune_project(
     if token is not None and token.cancelled:  # pressed while it was being written
         shutil.rmtree(target, ignore_errors=True)
         token.raise_if_cancelled()
-    return TaughtModel(saved, result)
+    return TaughtModel(saved, result, tuple(skipped))
 
 
 def free_name(record: ModelRecord, places: Iterable[Path]) -> str:

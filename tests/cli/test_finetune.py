@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +67,15 @@ def test_bad_input_gets_one_sentence_and_status_2(project, capsys, arguments, se
     assert status == 2
     assert sentence in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_case_that_is_left_out_is_named(project, tmp_path, capsys):
+    [(case, correction)] = project.corrections()
+    other = read_case(shutil.copytree(tmp_path / "data", tmp_path / "other") / case.id)
+    project.save_correction(other, correction)
+    shutil.rmtree(tmp_path / "other")
+
+    status = main(["finetune", str(project.folder), "--model", "tiny", "--steps", "1", "--device", "cpu"])
+
+    assert status == 0
+    assert capsys.readouterr().err.startswith(f"Left out: The files of {case.id} are no longer in")

@@ -221,3 +221,21 @@ def test_slices_of_exams_that_the_model_does_not_take_do_not_count(workplace):
     workplace.controller.refresh()
 
     assert not workplace.panel.row.start_button.isEnabled()
+
+
+def test_a_case_that_was_left_out_is_named_beside_the_table(workplace, tmp_path, qtbot):
+    folder = shutil.copytree(tmp_path / "data" / workplace.case.id, tmp_path / "more" / workplace.case.id)
+    workplace.confirm(1)
+    workplace.controller.flush()
+    workplace.confirmations.begin(read_case(folder), LGG)
+    workplace.confirm(2)
+    workplace.controller.flush()
+    shutil.rmtree(tmp_path / "more")
+    workplace.confirmations.begin(workplace.case, LGG)
+    workplace.confirm(1)
+
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=60000):
+        workplace.panel.row.start_button.click()
+
+    assert workplace.panel.error.text().startswith(f"Left out: The files of {workplace.case.id} are no longer in")
+    qtbot.waitUntil(lambda: not workplace.panel.row.running)

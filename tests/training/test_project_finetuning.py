@@ -1,10 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
 from napari_brainseg.annotation.project import Project
-from napari_brainseg.base.errors import Cancelled, InputError, OutputError, TrainingError
+from napari_brainseg.base.errors import Cancelled, OutputError, TrainingError
 from napari_brainseg.base.progress import CancelToken, run_to_end
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
@@ -101,13 +103,38 @@ def test_nothing_for_this_model_is_said(project, record):
         run_to_end(finetune_project(project, record, QUICK))
 
 
-def test_a_moved_case_is_named(tmp_path, project, case, record):
+def test_where_every_case_has_moved_they_are_named(tmp_path, project, case, record):
     project.save_correction(case, correction_of(case, 1))
     (tmp_path / "data").rename(tmp_path / "moved")
 
-    with pytest.raises(InputError, match=f"The files of {case.id} are no longer in"):
+    with pytest.raises(TrainingError, match=f"No corrected case can be read. The files of {case.id} are no longer in"):
         run_to_end(finetune_project(project, record, QUICK))
     assert not project.models.exists() or not list(project.models.iterdir())
+
+
+def test_a_moved_case_is_left_out_and_named(tmp_path, project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    other = read_case(shutil.copytree(tmp_path / "data", tmp_path / "other") / case.id)
+    project.save_correction(other, correction_of(other, 1, 2))
+    (tmp_path / "data").rename(tmp_path / "moved")
+
+    taught = run_to_end(finetune_project(project, record, QUICK))
+
+    assert (taught.result.slices, taught.result.cases) == (2, 1)
+    [sentence] = taught.skipped
+    assert sentence.startswith(f"The files of {case.id} are no longer in")
+
+
+def test_a_damaged_state_is_left_out_and_named(tmp_path, project, case, record):
+    other = read_case(shutil.copytree(tmp_path / "data", tmp_path / "other") / case.id)
+    project.save_correction(case, correction_of(case, 1))
+    damaged = project.save_correction(other, correction_of(other, 1)).parents[1] / "state.json"
+    damaged.write_text("{")
+
+    taught = run_to_end(finetune_project(project, record, QUICK))
+
+    assert taught.result.cases == 1
+    assert str(damaged) in taught.skipped[0]
 
 
 def test_cancel_keeps_no_folder(project, case, record):

@@ -146,6 +146,8 @@ class LearnController(QObject):
 
     def _on_returned(self, taught: Any) -> None:
         self._panel.show_result(taught.record.name, taught.result.before, taught.result.after)
+        if taught.skipped:
+            self._panel.show_error(f"Left out: {' '.join(taught.skipped)}")
         self.model_made.emit(taught.record)
 
     def _on_finished(self) -> None:
