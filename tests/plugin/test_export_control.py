@@ -139,3 +139,8 @@ def test_a_place_chosen_for_exports_is_tried_by_writing(ready, tmp_path, monkeyp
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "file" / "below"))
     ready.export_panel.place.change_button.click()
     assert "cannot be written" in ready.export_panel.place.problem.text()
+
+
+def test_a_renamed_layer_is_named_as_it_is_now(ready):
+    ready.bridge.layer.name = "mine"
+    assert ready.export_panel.next_step.text() == "Writes mine."

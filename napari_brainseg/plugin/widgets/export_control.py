@@ -62,6 +62,7 @@ class ExportControl(QObject):
         super().__init__(parent)
         self._panel, self._layers, self._bridge = panel, layers, bridge
         self._task: BackgroundTask | None = None
+        self._working: Any = None
         panel.export_requested.connect(self._on_export_requested)
         panel.place.change_requested.connect(self._on_change_place)
 
@@ -70,13 +71,23 @@ class ExportControl(QObject):
         self._panel.show_schemes(case.scheme, tif_first=case.naming is Naming.LGG)
 
     def show_working(self, layer: Any) -> None:
-        """Name the layer that is written."""
+        """Name the layer that is written, and go on doing so when it is renamed."""
+        if self._working is not None:
+            self._working.events.name.disconnect(self._on_renamed)
+        self._working = layer
+        if layer is not None:
+            layer.events.name.connect(self._on_renamed)
         self._panel.show_working(None if layer is None else layer.name)
 
     def close(self) -> None:
         """Stop reporting; what is being written is finished or vanishes whole."""
         if self._task is not None:
             self._task.cancel()
+        self.show_working(None)
+
+    def _on_renamed(self) -> None:
+        if self._working is not None:
+            self._panel.show_working(self._working.name)
 
     def _on_export_requested(self, request: ExportRequest) -> None:
         case, labels, scheme = self._layers.case, self._bridge.labels, self._bridge.scheme
