@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import OutputError, TrainingError
+from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import shipped_models, why_not_writable
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
@@ -112,7 +113,7 @@ def card(result: FinetuneResult, model_name: str) -> str:
 {record.title}
 
 Fine-tuned from **{facts["parent"]["name"]}** (version {facts["parent"]["version"]}) on slices that a person confirmed;
-made on {facts["date"]}. For research use, not for diagnosis.
+made on {local_time(str(facts["date"]))}. For research use, not for diagnosis.
 
 ## Learnt from
 

@@ -14,6 +14,7 @@ from napari_brainseg.annotation.case_state import LabelsVersion
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import default_project
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import Case
@@ -126,7 +127,7 @@ def _kept(project: Project, case: Case) -> Generator[Progress, None, Kept]:
     if correction is None:
         return Kept(problem=problem)
     # Confirming saves at once, so a window that was killed may leave a correction without any saved labels.
-    words = f"as confirmed at {correction.when}"
+    words = f"as confirmed at {local_time(correction.when)}"
     return Kept(correction.labels, correction.scheme, words, correction.model, correction, problem)
 
 
@@ -136,5 +137,5 @@ def _kept_labels(found: tuple[LabelArray, LabelsVersion], correction: Correction
     if correction is not None and correction.scheme == scheme:
         # What is confirmed is saved at once, so it is never older than the labels.
         labels = np.where(correction.confirmed, correction.labels, labels)
-    words = f"version {version.number} of {version.when}"
+    words = f"version {version.number} of {local_time(version.when)}"
     return Kept(labels, scheme, words, version.model, correction, problem)
