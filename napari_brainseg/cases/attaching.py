@@ -36,7 +36,7 @@ def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *,
     try:
         volume = _values(case, files)
     except InputError as error:
-        return replace(case, notes=(*case.notes, f"{error}{_UNREAD}"))
+        return replace(case, notes=(*case.notes, _unread(error, files)))
     aligned = on_grid(volume, case.geometry) or (resampled(volume, case.geometry, labels=True) if resample else None)
     if aligned is None:
         differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
@@ -50,7 +50,15 @@ def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *,
             raise
         present = values_of(volume.data)
         choices = tuple(other for other in SCHEMES.values() if other.fits(present))
-        return replace(case, notes=(*case.notes, f"{error}{_UNREAD}"), label_choices=choices)
+        return replace(case, notes=(*case.notes, _unread(error, files)), label_choices=choices)
+
+
+def _unread(error: Exception, files: Sequence[Path]) -> str:
+    # The labels lie beside the images or near them: in a note their names are enough.
+    sentence = str(error)
+    for file in files:
+        sentence = sentence.replace(str(file), file.name)
+    return f"{sentence}{_UNREAD}"
 
 
 def attach_labels(

@@ -221,7 +221,8 @@ def test_damaged_labels_do_not_keep_the_case_closed(tmp_path: Path) -> None:
     (tmp_path / "c_seg.nii.gz").write_bytes(b"<html>")
     case = read_case(tmp_path)
     assert (case.labels, tuple(case.channels)) == (None, CHANNELS)
-    assert "c_seg.nii.gz is no NIfTI file but a web page" in case.notes[-1]
+    assert case.notes[-1].startswith("c_seg.nii.gz is no NIfTI file but a web page")
+    assert case.notes[-1].endswith("The case is open without these labels.")
     with pytest.raises(InputError, match="has no labels"):
         reread_labels(case, "brats2017")
 

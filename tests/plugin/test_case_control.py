@@ -9,6 +9,7 @@ from napari_brainseg.cases.labels import BRATS2023
 from napari_brainseg.cases.sample_files import lgg_sample
 from napari_brainseg.plugin.layers import TARGET_KEY, Role
 from napari_brainseg.plugin.widgets.channel_form import NONE_TEXT
+from napari_brainseg.plugin.widgets.style import PANEL_WIDTH
 
 
 def _open(workbench, qtbot, *paths):
@@ -229,3 +230,9 @@ def test_other_channels_keep_the_spacing_and_the_labels(workbench, tmp_path, qtb
     assert workbench.case.labels.volume.geometry.spacing == (5.0, 0.9, 0.8)
     np.testing.assert_array_equal(np.argwhere(workbench.case.labels.volume.data), [[1, 3, 4]])
     assert [box.value() for box in workbench.case_panel.spacing_row.boxes] == [5.0, 0.9, 0.8]
+
+
+def test_no_row_is_wider_than_the_column_because_wrapped_texts_would_be_cut(opened):
+    scroll_bar = 10
+    opened.case_panel.details.scheme_box.setCurrentIndex(-1)  # shows its placeholder
+    assert opened.folds["Case"].minimumSizeHint().width() <= PANEL_WIDTH - scroll_bar
