@@ -80,3 +80,23 @@ def test_a_reference_that_is_gone_keeps_nobody_from_unsaved_work(
     _restore(next_start, qtbot)
 
     np.testing.assert_array_equal(next_start.bridge.labels, lost)
+
+
+def test_what_another_window_works_on_is_not_offered(
+    opened: Workbench, make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))
+    layer = opened.bridge.layer
+    assert layer is not None
+    layer.paint((1, 10, 10), 1)
+    with qtbot.waitSignal(opened.recovery.written):
+        opened.recovery.write()
+
+    second = Workbench(make_napari_viewer())
+    assert second.recovery_offer.recoveries == ()
+    second.close_down()
+
+    opened.close_down()
+    third = Workbench(make_napari_viewer())
+    assert len(third.recovery_offer.recoveries) == 1
+    third.close_down()

@@ -14,6 +14,7 @@ from napari_brainseg.cases.reading import OpenOptions
 from napari_brainseg.plugin.widgets.case_layers import channel_files
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
+from napari_brainseg.plugin.widgets.recovery_lock import in_use
 from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
 from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
 
@@ -43,7 +44,8 @@ class RecoveryControl(QObject):
         self._wanted: Recovery | None = None
         offer.restore_requested.connect(self._on_restore)
         offer.discard_requested.connect(self._on_discard)
-        offer.show_recoveries(list_recoveries(keeper.folder))
+        # What another window is at work on is neither lost nor to be discarded here.
+        offer.show_recoveries([found for found in list_recoveries(keeper.folder) if not in_use(found.path)])
 
     def show_case(self, case: Case) -> None:
         """Restore into the case that was opened for it."""

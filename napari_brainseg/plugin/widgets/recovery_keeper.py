@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QLockFile, QObject, QTimer, Signal
 
 from napari_brainseg.annotation.recovery import Recovery, RecoveryNote, recovery_path, write_recovery
 from napari_brainseg.annotation.recovery import recovery_folder as user_folder
@@ -19,6 +19,7 @@ from napari_brainseg.cases.labels import LabelArray, scheme_by_id
 from napari_brainseg.plugin.layers import LayerIdentity, Role, identity_of
 from napari_brainseg.plugin.widgets.case_layers import channel_files
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+from napari_brainseg.plugin.widgets.recovery_lock import lock_of
 
 # A change is on disk at the latest this long after it, and the time that writing takes: less than five seconds.
 DELAY_MS = 3000
@@ -46,6 +47,7 @@ class RecoveryKeeper(QObject):
         self._bridge, self._folder = bridge, folder
         self.open_case: Callable[[], Case | None] = _no_case
         self._mine: Path | None = None
+        self._lock: QLockFile | None = None
         self._restored: Recovery | None = None
         self._closed = False
         self.problem = ""
@@ -91,6 +93,7 @@ class RecoveryKeeper(QObject):
         """Delete the recovery file of the working labels, and write none until they change again."""
         self._timer.stop()
         path, self._mine = self._mine, None
+        self._hold(None)
         if path is not None:
             self._thread.submit(self._delete, path)
 
@@ -128,6 +131,7 @@ class RecoveryKeeper(QObject):
         self._bridge.leaving.disconnect(self._on_leaving)
         self._bridge.dirty_changed.disconnect(self._on_dirty_changed)
         self._thread.shutdown(wait=True)
+        self._hold(None)
 
     def _snapshot(self) -> tuple[LabelArray, RecoveryNote] | None:
         layer, labels, scheme = self._bridge.layer, self._bridge.labels, self._bridge.scheme
@@ -173,6 +177,7 @@ class RecoveryKeeper(QObject):
         self._timer.stop()
         # The file stays for the next start, or for whoever deleted the layer by mistake.
         self._mine = None
+        self._hold(None)
 
     def _on_dirty_changed(self, dirty: bool) -> None:
         if dirty:
@@ -180,8 +185,21 @@ class RecoveryKeeper(QObject):
         else:
             self.discard()
 
+    def _hold(self, path: Path | None) -> None:
+        """Lock this file and no other, so that no other window offers what is in it."""
+        lock = None if path is None else lock_of(path)
+        if self._lock is not None and lock is not None and self._lock.fileName() == lock.fileName():
+            return
+        if self._lock is not None:
+            self._lock.unlock()
+        if lock is not None:
+            lock.tryLock(0)
+        self._lock = lock
+
     def _on_written(self, recovery: Recovery) -> None:
         self._set_problem("")
+        if recovery.path == self._mine and not self._closed:
+            self._hold(recovery.path)
         old = self._restored
         if old is not None and old.path != recovery.path and not self._closed:
             self._restored = None
