@@ -11,10 +11,13 @@ from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QSizePolicy, QTool
 
 from napari_brainseg.annotation.volumes import VolumeRow
 from napari_brainseg.cases.labels import LabelClass, LabelScheme
+from napari_brainseg.plugin.widgets.elided_label import ElidedLabel
 from napari_brainseg.plugin.widgets.icons import SIZE, eye_icon, lock_icon, swatch_icon
 
 Colour = tuple[float, float, float]
 ERASER = 0
+# What is said of a class with a longer name needs a line of its own.
+_SHORT_NAME = 8
 
 
 class ClassPalette(QWidget):
@@ -35,7 +38,7 @@ class ClassPalette(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(4)
-        self._grid.setVerticalSpacing(2)
+        self._grid.setVerticalSpacing(1)
         self._grid.setColumnStretch(2, 1)
         self._scheme: LabelScheme | None = None
         self._group = QButtonGroup(self)
@@ -62,9 +65,10 @@ class ClassPalette(QWidget):
         self._scheme = scheme
         if scheme is None:
             return
-        for row, label_class in enumerate(scheme.classes):
-            self._add_class(row, label_class, colours[label_class.value])
-        self._add_select(len(scheme.classes), ERASER, "0  eraser", None, "Paint background: key 0")
+        # Below each class there may be a line about it.
+        for number, label_class in enumerate(scheme.classes):
+            self._add_class(2 * number, label_class, colours[label_class.value])
+        self._add_select(2 * len(scheme.classes), ERASER, "0  eraser", None, "Paint background: key 0")
 
     def show_colours(self, colours: Mapping[int, Colour]) -> None:
         """Show other colours for the same classes."""
@@ -107,7 +111,10 @@ class ClassPalette(QWidget):
         self._grid.addWidget(eye, row, 0)
         tip = f"Paint {label_class.long_name}: key {label_class.shortcut}"
         self._add_select(row, value, f"{value}  {label_class.name}", colour, tip)
-        self._grid.addWidget(_about(label_class), row, 2)
+        if len(label_class.name) <= _SHORT_NAME:
+            self._grid.addWidget(_about(label_class), row, 2)
+        else:
+            self._grid.addWidget(_about(label_class), row + 1, 1, 1, 3)
         volume = QLabel()
         volume.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.volume_labels[label_class.name] = volume
@@ -180,11 +187,10 @@ def _small_button(tip: str, *, checked: bool) -> QToolButton:
 def _about(label_class: LabelClass) -> QLabel:
     differs = label_class.disk != label_class.value
     disk = f"{label_class.disk} on disk"
-    label = QLabel(disk if differs else label_class.long_name)
+    label = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
     label.setObjectName("fact")
+    label.show_text(disk if differs else label_class.long_name)
     label.setToolTip(f"{label_class.long_name}, {disk}")
-    # Cut at the edge rather than making the panel wider.
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
 
 

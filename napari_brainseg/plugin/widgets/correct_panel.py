@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_brainseg.annotation.edits import Edit
 from napari_brainseg.annotation.overlap import ReferenceOverlap
@@ -15,6 +15,7 @@ from napari_brainseg.cases.labels import LabelScheme
 from napari_brainseg.plugin.widgets.class_palette import ClassPalette
 from napari_brainseg.plugin.widgets.class_visibility import class_colours, hidden_classes, hide_classes
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+from napari_brainseg.plugin.widgets.elided_button import ElidedButton
 from napari_brainseg.plugin.widgets.split_layers import SplitBy, SplitLayers
 from napari_brainseg.plugin.widgets.style import error_line, hint, say
 from napari_brainseg.plugin.widgets.tool_rows import ToolRows
@@ -118,7 +119,9 @@ class CorrectPanel(QWidget):
         self.palette_rows = ClassPalette()
         self.tools = ToolRows(viewer)
         self.volumes = VolumeLines()
-        self.undo_button, self.redo_button = _button("Undo"), _button("Redo")
+        self.undo_button, self.redo_button = ElidedButton("Undo"), ElidedButton("Redo")
+        for step in (self.undo_button, self.redo_button):
+            step.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.confirm_button, self.unconfirm_button = _button("Confirm slice    K"), _button("Take back")
         self.confirm_button.setObjectName("primary")
         self.unconfirm_button.setToolTip("Take the confirmation of this slice back: Shift+K")
@@ -339,10 +342,8 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     return row
 
 
-def _show_step(button: QPushButton, verb: str, step: Edit | None, keys: str) -> None:
+def _show_step(button: ElidedButton, verb: str, step: Edit | None, keys: str) -> None:
     name = "" if step is None else step.source
-    short = name if len(name) <= 14 else f"{name[:13]}…"
-    button.setText(f"{verb} {short}".strip())
+    button.show_text(f"{verb} {name}".strip())
     button.setToolTip(f"{verb} {name} in {step.where()}: {keys}" if step is not None else f"Nothing to {verb.lower()}")
     button.setEnabled(step is not None)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

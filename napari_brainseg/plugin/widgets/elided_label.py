@@ -1,4 +1,4 @@
-"""A label of one line whose text is shortened in the middle to the room there is, and whole in its tool tip."""
+"""A label of one line whose text is shortened to the room there is, and whole in its tool tip."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
 class ElidedLabel(QLabel):
-    """Never widens what it lies in."""
+    """Never widens what it lies in.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Args:
+        parent: What it lies in.
+        mode: Where a text is shortened; paths and names in the middle, sentences at the end.
+    """
+
+    def __init__(self, parent: QWidget | None = None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle) -> None:
         super().__init__(parent)
         self.full_text = ""
+        self._mode = mode
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def show_text(self, text: str) -> None:
@@ -28,4 +34,4 @@ class ElidedLabel(QLabel):
 
     def _elide(self) -> None:
         room = max(10, self.width() - 2)
-        self.setText(self.fontMetrics().elidedText(self.full_text, Qt.TextElideMode.ElideMiddle, room))
+        self.setText(self.fontMetrics().elidedText(self.full_text, self._mode, room))

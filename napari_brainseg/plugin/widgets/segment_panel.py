@@ -201,6 +201,7 @@ class SegmentPanel(QWidget):
         start = QHBoxLayout()
         from_label = hint("or start from")
         from_label.setWordWrap(False)
+        from_label.setMinimumWidth(from_label.sizeHint().width() + 6)
         start.addWidget(from_label)
         start.addWidget(self.start_box, 1)
         start.addWidget(self.start_button)
