@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_brainseg.plugin.layers import METADATA_KEY, LayerIdentity, Role
 from napari_brainseg.plugin.widgets.canvas import canvas_widget, main_window
-from napari_brainseg.plugin.widgets.keys import KEYS, Key, ShortcutActions, Where
+from napari_brainseg.plugin.widgets.keys import HELP, KEYS, Key, ShortcutActions, Where
 from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
 
@@ -165,6 +165,20 @@ def test_a_layer_that_stops_being_the_working_one_gets_its_keys_back(
     viewer.layers.selection.active = other
     _press(canvas_widget(viewer), "1")
     assert calls == [("select_class", 1)]
+
+
+def test_the_status_line_names_our_keys_on_our_layer_alone(viewer: Any, shortcuts: Shortcuts) -> None:
+    layer = viewer.layers["working"]
+    viewer.layers.selection.active = layer
+    for mode in ("paint", "erase", "polygon", "pan_zoom"):
+        layer.mode = mode
+        viewer.update_status_from_cursor()
+        assert viewer.help == layer.help == HELP
+    viewer.layers.selection.active = viewer.layers["foreign"]
+    assert "use <1>" in viewer.help
+    shortcuts.set_working_layer(None)
+    layer.mode = "paint"
+    assert "use <" in layer.help
 
 
 def test_closing_lets_go_of_every_key(viewer: Any, shortcuts: Shortcuts, calls: Calls) -> None:

@@ -87,6 +87,9 @@ KEYS: tuple[Key, ...] = (
     Key("PgUp", "previous case", Where.WINDOW, "previous_case"),
 )
 
+# napari's status line lists its own keys for labels, of which several are ours here.
+HELP = "1 to 4 class, 0 eraser, G polygon, F fill, L pick, Z or space move, K confirm slice, Ctrl+Z undo"
+
 # napari's own keys for labels that stay as they are, shown in the list beside ours.
 NAPARI_KEYS: tuple[tuple[str, str], ...] = (
     ("P", "paint"),

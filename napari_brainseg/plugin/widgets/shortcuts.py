@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_brainseg.plugin.widgets.canvas import focus_canvas
-from napari_brainseg.plugin.widgets.keys import KEYS, Key, ShortcutActions, Where
+from napari_brainseg.plugin.widgets.keys import HELP, KEYS, Key, ShortcutActions, Where
 
 # Letters, digits and Page Up and Down mean something of their own in these.
 _FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
@@ -63,8 +63,7 @@ class Shortcuts(QObject):
         wanted = () if layer is None else (layer, *parts)
         for bound, unbound in self._bound:
             if not any(bound is other for other in wanted):
-                for name, former in unbound.items():
-                    bound.bind_key(name, former, overwrite=True)
+                _unbind(bound, unbound)
         kept = [entry for entry in self._bound if any(entry[0] is other for other in wanted)]
         new = [other for other in wanted if not any(entry[0] is other for entry in kept)]
         self._layer, self._bound = layer, kept + [(other, self._bind(other)) for other in new]
@@ -95,6 +94,8 @@ class Shortcuts(QObject):
 
     def _bind(self, layer: Any) -> dict[str, Any]:
         unbound = {}
+        layer.events.help.connect(_keep_help)
+        layer.help = HELP
         for key in KEYS:
             if key.where is Where.LAYER:
                 name = key.key.replace("+", "-")
@@ -131,6 +132,19 @@ class Shortcuts(QObject):
         if held is not None:
             self._application.removeEventFilter(self)
             getattr(self._actions, held.action)(False)
+
+
+def _unbind(layer: Any, unbound: dict[str, Any]) -> None:
+    layer.events.help.disconnect(_keep_help)
+    # napari writes its own again with the next tool.
+    layer.help = ""
+    for name, former in unbound.items():
+        layer.bind_key(name, former, overwrite=True)
+
+
+def _keep_help(event: Any) -> None:
+    if event.help != HELP:
+        event.source.help = HELP
 
 
 def _on_layer(call: Callable[[], None]) -> Callable[[Any], None]:
