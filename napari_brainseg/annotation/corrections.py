@@ -28,8 +28,8 @@ class ConfirmedSlice:
     index: int
 
     def describe(self) -> str:
-        """Return the slice in words, counted from 1: `axial slice 61`."""
-        return f"{PLANE_NAMES[self.axis]} slice {self.index + 1}"
+        """Return the slice in words, counted from 0 as in napari's slider: `axial slice 60`."""
+        return f"{PLANE_NAMES[self.axis]} slice {self.index}"
 
 
 def mask_of(slices: Iterable[ConfirmedSlice], shape: Shape) -> Mask:

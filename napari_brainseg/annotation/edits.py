@@ -70,9 +70,9 @@ class Edit:
         return replace(self, before=self.after, after=self.before, source=source)
 
     def where(self) -> str:
-        """Return in words which slices changed, counted from 1."""
+        """Return in words which slices changed, counted from 0 as in napari's slider."""
         first, last = self.slices
-        return f"slice {first + 1}" if first == last else f"slices {first + 1} to {last + 1}"
+        return f"slice {first}" if first == last else f"slices {first} to {last}"
 
 
 def flat_indices(indices: NDArray[np.integer], shape: Shape) -> Indices:

@@ -128,12 +128,12 @@ class LabelScheme:
         return np.asarray(table[labels])
 
     def refuse_foreign(self, labels: LabelArray) -> None:
-        """Raise `LabelError`, naming the first slice and value, when a voxel belongs to no class."""
+        """Raise `LabelError`, naming the first slice (from 0) and value, when a voxel belongs to no class."""
         foreign = self.foreign_values(labels)
         if foreign:
             first = np.argwhere(labels == foreign[0])[0]
             raise LabelError(
-                f"Slice {int(first[0]) + 1} holds the value {foreign[0]}, which {self.title} does not have. "
+                f"Slice {int(first[0])} holds the value {foreign[0]}, which {self.title} does not have. "
                 "Paint over it before exporting."
             )
 

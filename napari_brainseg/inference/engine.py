@@ -106,7 +106,7 @@ def _wanted(box: slice, slices: tuple[int, int] | None, depth: int) -> range:
     """Return the slices to predict, counted within the box."""
     first, last = slices or (0, depth)
     if not 0 <= first < last <= depth:
-        raise InputError(f"Slices {first + 1} to {last} are not within the case, which has {depth}.")
+        raise InputError(f"Slices {first} to {last - 1} are not within the case, which has 0 to {depth - 1}.")
     return range(max(first, box.start) - box.start, max(0, min(last, box.stop) - box.start))
 
 

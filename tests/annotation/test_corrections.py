@@ -16,7 +16,7 @@ def test_a_mask_is_the_union_of_slices_of_any_plane():
 
 
 def test_a_slice_is_counted_from_one_in_words():
-    assert ConfirmedSlice(1, 60).describe() == "coronal slice 61"
+    assert ConfirmedSlice(1, 60).describe() == "coronal slice 60"
 
 
 def test_changed_is_what_differs_within_the_confirmed_voxels():

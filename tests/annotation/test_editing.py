@@ -140,7 +140,7 @@ def test_change_to_labels_that_do_not_fit_is_refused(data):
     editor = LabelEditor(data, BRATS2017)
     with pytest.raises(LabelError, match="5 × 7 × 9"):
         editor.change_to(np.zeros((5, 7, 8), np.uint8), "model run")
-    with pytest.raises(LabelError, match="Slice 1 holds the value 9"):
+    with pytest.raises(LabelError, match="Slice 0 holds the value 9"):
         editor.change_to(np.full(SHAPE, 9, np.uint8), "model run")
 
 

@@ -21,8 +21,8 @@ def test_slices_and_busiest_slice():
     made = edit([3, 21, 22, 23, 59], [0] * 5, [1] * 5)
     assert made.slices == (0, 2)
     assert made.busiest(0) == 1
-    assert made.where() == "slices 1 to 3"
-    assert edit([21], [0], [1]).where() == "slice 2"
+    assert made.where() == "slices 0 to 2"
+    assert edit([21], [0], [1]).where() == "slice 1"
 
 
 def test_inverse_swaps_before_and_after():

@@ -100,7 +100,7 @@ def test_what_a_scheme_cannot_hold_is_refused(case: Case, tmp_path: Path) -> Non
     cavity = np.full(SHAPE, 4, np.uint8)
     with pytest.raises(LabelError, match="BraTS 2017 cannot hold resection cavity"):
         write_labels(Segmentation.for_case(case, cavity, BRATS2024), tmp_path / "a.nii", scheme=BRATS2017)
-    with pytest.raises(LabelError, match="Slice 1 holds the value 4"):
+    with pytest.raises(LabelError, match="Slice 0 holds the value 4"):
         write_labels(Segmentation.for_case(case, cavity, BRATS2017), tmp_path / "a.nii")
     assert not (tmp_path / "a.nii").exists()
 

@@ -210,7 +210,7 @@ def test_a_foreign_value_is_not_confirmed(confirmations, viewer, bridge):
 
     assert not confirmations.confirm_slice()
 
-    assert said == ["Axial slice 4 holds the value 9, which BraTS 2017 does not have. Paint over it before confirming."]
+    assert said == ["Axial slice 3 holds the value 9, which BraTS 2017 does not have. Paint over it before confirming."]
     assert confirmations.slices == ()
 
 
@@ -301,8 +301,8 @@ def test_the_strip_follows_and_goes_to_a_slice(confirmations, viewer, bridge, qt
     confirmations.confirm_slice()
 
     assert strip.state == StripState(6, frozenset({3}), frozenset({4}), 3)
-    assert strip.describe(3) == "slice 4: confirmed"
-    assert strip.describe(4) == "slice 5: changed, not confirmed"
+    assert strip.describe(3) == "slice 3: confirmed"
+    assert strip.describe(4) == "slice 4: changed, not confirmed"
     strip.slice_requested.emit(strip.slice_at(51))
     assert strip.state.here == 5
     image = strip.grab().toImage()

@@ -251,7 +251,7 @@ def test_undo_and_redo_buttons_name_what_they_do(panel, working):
     assert (working.data != before).any()
     panel.bridge.apply(np.zeros(SHAPE, np.uint8), "model run with a very long name")
     assert panel.undo_button.full_text == "Undo model run with a very long name"
-    assert "model run with a very long name in slice 3" in panel.undo_button.toolTip()
+    assert "model run with a very long name in slice 2" in panel.undo_button.toolTip()
 
 
 def test_confirming_and_taking_back_are_asked_for(panel, working, qtbot):

@@ -134,11 +134,11 @@ def test_undo_and_redo_of_a_stroke_name_it_and_restore_every_voxel(bridge, heard
     edit = bridge.undo()
     np.testing.assert_array_equal(layer.data, before)
     assert edit.source == "undo of brush"
-    assert heard.said[-1] == "Undid: brush, slice 3."
-    assert bridge._viewer.status == "Undid: brush, slice 3."
+    assert heard.said[-1] == "Undid: brush, slice 2."
+    assert bridge._viewer.status == "Undid: brush, slice 2."
     bridge.redo()
     np.testing.assert_array_equal(layer.data, painted)
-    assert heard.said[-1] == "Made again: brush, slice 3."
+    assert heard.said[-1] == "Made again: brush, slice 2."
     assert [e.source for e in heard.edited] == ["brush", "undo of brush", "redo of brush"]
     assert_one_truth(bridge)
 
@@ -174,7 +174,7 @@ def test_a_model_run_is_one_step(bridge, heard):
     assert heard.edited == [edit]
     bridge.undo()
     np.testing.assert_array_equal(bridge.layer.data, before)
-    assert heard.said[-1] == "Undid: model run brats 1.0, slices 1 to 6."
+    assert heard.said[-1] == "Undid: model run brats 1.0, slices 0 to 5."
 
 
 def test_changing_a_class_into_another_is_one_step(bridge):

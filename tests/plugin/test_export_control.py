@@ -66,7 +66,7 @@ def test_foreign_values_are_refused_naming_slice_and_value(ready, qtbot, tmp_pat
     ready.bridge.layer.refresh()
     _export(ready, qtbot, ready.export_panel.labels_button)
 
-    assert "Slice 5 holds the value 9" in ready.export_panel.error.text()
+    assert "Slice 4 holds the value 9" in ready.export_panel.error.text()
     assert not list((tmp_path / "out").glob("*.nii.gz"))
 
 

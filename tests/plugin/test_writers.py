@@ -75,7 +75,7 @@ def test_layers_of_no_case_and_foreign_values_are_refused(case: Case, tmp_path: 
         write_labels_layer(str(tmp_path / "a.nii"), data[:2], attributes)
     foreign = data.astype(np.int64)
     foreign[2, 0, 0] = 259  # 3, were it to wrap
-    with pytest.raises(LabelError, match="Slice 3 holds the value 255"):
+    with pytest.raises(LabelError, match="Slice 2 holds the value 255"):
         write_labels_layer(str(tmp_path / "a.nii"), foreign, attributes)
     assert not (tmp_path / "a.nii").exists()
 

@@ -184,7 +184,7 @@ def test_it_learns_and_scores_as_the_program_segments(spatial_dims):
     assert steps[-1].loss < steps[0].loss
     record = result.model.record
     assert (record.parent, record.scores["confirmed"]["after"]) == ("small", result.after)
-    assert record.training["data"][0]["slices"] == ["axial slice 3", "axial slice 5"]
+    assert record.training["data"][0]["slices"] == ["axial slice 2", "axial slice 4"]
 
     found = run_to_end(segment(case, result.model, SegmentSettings(device="cpu"))).labels
     again = run_to_end(finetune(pairs[:1], result.model, FinetuneSettings(steps=1, device="cpu"))).before

@@ -72,7 +72,7 @@ def test_the_new_model_is_a_folder_of_the_project(project, case, record):
     assert [r.name for r in list_models([project.models])][:1] == ["tiny-2"]
     facts = load_model(taught.record).record
     assert facts.scores["confirmed"]["after"] == taught.result.after
-    assert facts.training["data"][0]["slices"] == ["axial slice 2", "axial slice 3"]
+    assert facts.training["data"][0]["slices"] == ["axial slice 1", "axial slice 2"]
     assert "Fine-tuned from **tiny**" in facts.card
     assert f"| WT | {taught.result.before['WT']:.3f} | {taught.result.after['WT']:.3f} |" in facts.card
     assert record.weights_path.read_bytes() == shipped

@@ -96,12 +96,12 @@ class ConfirmedStrip(QWidget):
         return bool(super().event(event))
 
     def describe(self, index: int) -> str:
-        """Return one slice in words: `slice 61: confirmed`."""
+        """Return one slice in words: `slice 60: confirmed`."""
         if index in self._state.confirmed:
             what = "confirmed"
         else:
             what = "changed, not confirmed" if index in self._state.changed else "unchanged, not confirmed"
-        return f"slice {index + 1}: {what}"
+        return f"slice {index}: {what}"
 
 
 def strip_state(confirmations: Confirmations) -> StripState:
