@@ -154,7 +154,7 @@ class CaseLayers(QObject):
         if self._adding:
             return
         if identity is not None and self._is_copy(layer, identity):
-            if identity.role is Role.SPLIT:
+            if identity.role is Role.SPLIT and identity.scheme_id is not None:
                 _make_whole(layer, identity)
             role = Role.LABELS if layer._type_string == "labels" else Role.COPY
             layer.metadata = {
@@ -254,7 +254,7 @@ def _outlives(layer: Any, case: Case) -> bool:
 
 def _make_whole(layer: Any, identity: LayerIdentity) -> None:
     """Turn the copy of a part, which holds 0 and 1, into labels of the scheme that its identity names."""
-    scheme = scheme_by_id(str(identity.scheme_id))
+    scheme = scheme_by_id(identity.scheme_id or "")
     rules = {rule.name: rule.value for rule in (*region_rules(scheme), *class_rules(scheme))}
     layer.data = (np.asarray(layer.data) > 0).astype(np.uint8) * np.uint8(rules[identity.name])
     layer.colormap = label_colours(scheme)
