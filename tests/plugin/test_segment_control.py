@@ -1,4 +1,6 @@
+import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import napari_brainseg.inference.engine
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import BRATS2017, LGG
 from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.model_store.store import find_model
 from napari_brainseg.plugin.layers import Role, identity_of
 from napari_brainseg.plugin.widgets.segment_control import go_to_slice, shown_slice
 
@@ -218,3 +221,16 @@ def test_nothing_can_be_started_before_a_case_is_open(workbench):
 
 def test_models_are_listed_by_name_and_version(ready):
     assert ready.segment_panel.model_box.currentText() == "tiny (version 1)"
+
+
+def test_a_fine_tuned_model_is_named_but_not_chosen(workbench, case_folder, tiny_model, own_home, qtbot):
+    taught = replace(find_model(tiny_model), name="tiny-2", parent="tiny")
+    folder = workbench.project_control.project.models / "tiny-2"
+    shutil.copytree(own_home / "models" / "tiny", folder)
+    (folder / "model.json").write_text(taught.to_json())
+
+    workbench.open_paths([case_folder])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+    assert workbench.segment_panel.model.parent is None
+    assert "tiny-2, which was fine-tuned, is in the list." in workbench.segment_panel.outcome.text()

@@ -71,6 +71,9 @@ class SegmentControl(QObject):
         name = chosen or (current.name if current is not None and _fits(current.channels, case) else None)
         selected = next((record for record in records if record.name == name), fitting)
         self._panel.show_models(records, selected)
+        taught = [r.name for r in records if r.parent is not None and case is not None and _fits(r.channels, case)]
+        if selected is not None and name is None and taught and selected.name not in taught:
+            self._panel.show_outcome(f"{selected.name} is chosen. {taught[0]}, which was fine-tuned, is in the list.")
 
     def refresh_starts(self) -> None:
         """Offer what labels there are now to start from, and ask about a result only where labels exist."""
