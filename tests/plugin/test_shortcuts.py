@@ -169,7 +169,10 @@ def test_a_layer_that_stops_being_the_working_one_gets_its_keys_back(
 
 def test_the_status_line_names_our_keys_on_our_layer_alone(viewer: Any, shortcuts: Shortcuts) -> None:
     layer = viewer.layers["working"]
+    shortcuts.set_working_layer(None)
     viewer.layers.selection.active = layer
+    shortcuts.set_working_layer(layer)
+    assert viewer.help == HELP
     for mode in ("paint", "erase", "polygon", "pan_zoom"):
         layer.mode = mode
         viewer.update_status_from_cursor()

@@ -201,7 +201,7 @@ class SegmentPanel(QWidget):
         start = QHBoxLayout()
         from_label = hint("or start from")
         from_label.setWordWrap(False)
-        from_label.setMinimumWidth(from_label.sizeHint().width() + 6)
+        from_label.setMinimumWidth(0)  # that is: what its text needs
         start.addWidget(from_label)
         start.addWidget(self.start_box, 1)
         start.addWidget(self.start_button)

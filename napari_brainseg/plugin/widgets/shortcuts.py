@@ -96,6 +96,8 @@ class Shortcuts(QObject):
         unbound = {}
         layer.events.help.connect(_keep_help)
         layer.help = HELP
+        if self._viewer.layers.selection.active is layer:
+            self._viewer.help = HELP
         for key in KEYS:
             if key.where is Where.LAYER:
                 name = key.key.replace("+", "-")
