@@ -16,8 +16,8 @@ from napari_brainseg.plugin.widgets.icons import SIZE, eye_icon, lock_icon, swat
 
 Colour = tuple[float, float, float]
 ERASER = 0
-# What is said of a class with a longer name needs a line of its own.
-_SHORT_NAME = 8
+# A longer text than this takes the line of a class for itself; what is said of the class comes below.
+_SHORT_TEXT = 10
 
 
 class ClassPalette(QWidget):
@@ -110,15 +110,17 @@ class ClassPalette(QWidget):
         self._paint_lock(value)
         self._grid.addWidget(eye, row, 0)
         tip = f"Paint {label_class.long_name}: key {label_class.shortcut}"
-        self._add_select(row, value, f"{value}  {label_class.name}", colour, tip)
-        if len(label_class.name) <= _SHORT_NAME:
-            self._grid.addWidget(_about(label_class), row, 2)
-        else:
-            self._grid.addWidget(_about(label_class), row + 1, 1, 1, 3)
+        text = f"{value}  {label_class.name}"
+        self._add_select(row, value, text, colour, tip)
         volume = QLabel()
         volume.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.volume_labels[label_class.name] = volume
-        self._grid.addWidget(volume, row, 3)
+        if len(text) <= _SHORT_TEXT:
+            self._grid.addWidget(_about(label_class), row, 2)
+            self._grid.addWidget(volume, row, 3)
+        else:
+            self._grid.addWidget(_about(label_class), row + 1, 1, 1, 2)
+            self._grid.addWidget(volume, row + 1, 3)
         self._grid.addWidget(lock, row, 4)
 
     def _add_select(self, row: int, value: int, text: str, colour: Colour | None, tip: str) -> None:
@@ -134,7 +136,10 @@ class ClassPalette(QWidget):
         button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.select_buttons[value] = button
         self._group.addButton(button, value)
-        self._grid.addWidget(button, row, 1)
+        if len(text) <= _SHORT_TEXT:
+            self._grid.addWidget(button, row, 1)
+        else:
+            self._grid.addWidget(button, row, 1, 1, 3)
 
     def _clear(self) -> None:
         for button in self._group.buttons():

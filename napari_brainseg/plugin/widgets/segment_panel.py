@@ -199,6 +199,7 @@ class SegmentPanel(QWidget):
         form.addWidget(self.result_box, 5, 1)
         form.addWidget(self.probabilities, 6, 1)
         start = QHBoxLayout()
+        start.setSpacing(4)
         from_label = hint("or start from")
         from_label.setWordWrap(False)
         from_label.setMinimumWidth(0)  # that is: what its text needs
