@@ -277,9 +277,8 @@ def test_nothing_is_written_when_one_file_is_in_the_way(tmp_path: Path) -> None:
     assert [path.name for path in last.parent.iterdir()] == [last.name]
 
 
-@pytest.mark.skipif("BRAINSEG_DATA" not in os.environ, reason="BRAINSEG_DATA names no real cases")
-def test_real_labels_come_back_bit_equal(tmp_path: Path) -> None:
-    folder = sorted((Path(os.environ["BRAINSEG_DATA"]) / "BraTS18").iterdir())[0]
+def test_real_labels_come_back_bit_equal(real_data: Path, tmp_path: Path) -> None:
+    folder = sorted((real_data / "BraTS18").iterdir())[0]
     case = read_case(folder)
     result = Segmentation.for_case(case, case.labels.volume.data, case.labels.scheme)
     source, back = nib.load(case.labels.path), nib.load(write_outputs(result, tmp_path)[0])
