@@ -18,7 +18,5 @@ def dice(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def region_dice(prediction: LabelArray, truth: LabelArray, scheme: LabelScheme) -> dict[str, float]:
     """Return Dice per region for two label arrays in program values of one scheme."""
-    return {
-        region.name: dice(np.isin(prediction, region.values), np.isin(truth, region.values))
-        for region in scheme.regions
-    }
+    masks = zip(scheme.region_masks(prediction), scheme.region_masks(truth), strict=True)
+    return {region.name: dice(*pair) for region, pair in zip(scheme.regions, masks, strict=True)}

@@ -87,12 +87,6 @@ class ClassPalette(QWidget):
             _set_quietly(button, value not in hidden)
             self._paint_eye(value)
 
-    def show_locked(self, locked: Collection[int]) -> None:
-        """Mark these classes, and no others, as locked, without asking for it."""
-        for value, button in self.lock_buttons.items():
-            _set_quietly(button, value in locked)
-            self._paint_lock(value)
-
     def show_volumes(self, rows: Iterable[VolumeRow]) -> None:
         """Show the volume of each class."""
         for row in rows:
