@@ -16,7 +16,7 @@ from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.cases.writing import output_paths, write_outputs
 from napari_brainseg.cli.opening import add_opening_arguments, opening_options
 from napari_brainseg.inference.settings import SegmentSettings
-from napari_brainseg.model_store.store import find_model
+from napari_brainseg.model_store.store import default_model_for, find_model, fit_in_words, list_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,9 @@ def _segment(files: CaseFiles, args: argparse.Namespace, scheme: LabelScheme | N
     settings = SegmentSettings(device=args.device, probabilities=args.probabilities)
     result = run_to_end(segment(case, args.model, settings), _show if sys.stderr.isatty() else None)
     written = write_outputs(result, folder, scheme=scheme, probabilities=args.probabilities, overwrite=args.overwrite)
-    notes = "".join(f"\n    {note}" for note in case.notes)
+    record = find_model(args.model) if args.model else default_model_for(case, list_models())
+    fit = fit_in_words(record, case) if record else ""
+    notes = "".join(f"\n    {note}" for note in [*case.notes, fit] if note)
     return f"{_shown(written)} ({result.model}, {sum(result.seconds.values()):.1f} s){notes}"
 
 

@@ -146,3 +146,13 @@ def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord
     fitting = [r for r in records if set(r.channels) <= set(case.expected)]
     # A model that uses more of the exam's sequences comes first.
     return max(fitting, key=lambda r: (r.parent is None, len(r.channels)), default=None)
+
+
+def fit_in_words(model: ModelRecord, case: Case) -> str:
+    """Return which channels the model does without, and whether it was trained for that; empty when none."""
+    missing = [channel for channel in model.channels if channel not in case.channels]
+    if not missing:
+        return ""
+    trained = set(missing) <= set(model.trained_to_miss)
+    verdict = "was trained for that" if trained else "was not trained for that, so expect a worse result"
+    return f"Runs without {', '.join(missing)}: {model.name} {verdict}."

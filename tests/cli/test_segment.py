@@ -159,6 +159,16 @@ def test_probabilities_lie_beside_the_mask(place: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole > 0.5, labels > 0)
 
 
+def test_channels_that_the_model_does_without_are_named(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "cases/Phantom_001", tmp_path / "Phantom_001")
+    (tmp_path / "Phantom_001/Phantom_001_t2.nii.gz").unlink()
+    arguments = ["segment", str(tmp_path / "Phantom_001"), "--model", str(place / "models/volume")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "Runs without t2: volume was not trained for that" in capsys.readouterr().out
+
+
 def test_one_broken_case_does_not_stop_the_others(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,22 @@ def test_the_case_comes_back_with_its_labels(next_start: Workbench, case_folder:
     np.testing.assert_array_equal(next_start.bridge.labels, lost)
 
 
+def test_restored_work_does_not_replace_unsaved_work(
+    next_start: Workbench, case_folder: Path, lost: Any, qtbot: Any
+) -> None:
+    _open(next_start, case_folder, qtbot)
+    next_start.segment_control.start_from(next_start.segment_panel.start_box.itemData(0))
+    mine = next_start.bridge.layer
+    mine.paint((2, 12, 12), 3)
+    painted = np.array(next_start.bridge.labels)
+
+    _restore(next_start, qtbot)
+
+    assert next_start.bridge.layer is not mine
+    np.testing.assert_array_equal(next_start.bridge.labels, lost)
+    np.testing.assert_array_equal(mine.data, painted)
+
+
 def test_a_reference_that_is_gone_keeps_nobody_from_unsaved_work(
     next_start: Workbench, case_folder: Path, lost: Any, qtbot: Any
 ) -> None:

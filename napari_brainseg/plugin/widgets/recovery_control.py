@@ -75,7 +75,8 @@ class RecoveryControl(QObject):
             )
             return
         try:
-            if self._bridge.layer is None:
+            # Unsaved work, such as an earlier row that was restored, keeps its layer and its own recovery file.
+            if self._bridge.layer is None or self._bridge.dirty:
                 empty = NewLabels(recovery.load() * 0, scheme_by_id(note.scheme_id), "empty labels")
                 self._working.put(empty, in_place=False)
             self._keeper.restore(recovery)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.card import score_line
-from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.model_store.store import ModelRecord, fit_in_words
 from napari_brainseg.plugin.widgets.style import error_line, hint, say
 from napari_brainseg.plugin.widgets.task_row import TaskRow
 
@@ -226,16 +226,6 @@ def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> st
     if not set(model.channels) & set(case.channels):
         return f"{model.name} needs {', '.join(model.channels)}, and this case has {', '.join(case.channels)}."
     return ""
-
-
-def fit_in_words(model: ModelRecord, case: Case) -> str:
-    """Return which channels the model does without, and whether it was trained for that; empty when none."""
-    missing = [channel for channel in model.channels if channel not in case.channels]
-    if not missing:
-        return ""
-    trained = set(missing) <= set(model.trained_to_miss)
-    verdict = "was trained for that" if trained else "was not trained for that, so expect a worse result"
-    return f"Runs without {', '.join(missing)}: {model.name} {verdict}."
 
 
 def _combo() -> QComboBox:
