@@ -31,8 +31,9 @@ app: setup
 	@[ -z '$(SCREEN)' ] || { echo "There is no display for a window. Run make demo to get a picture of it." >&2; exit 1; }
 	@$(BIN)/brainseg app
 
+# One process for each core, each with a virtual screen of its own.
 test: setup
-	@$(SCREEN) $(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup
 	@$(BIN)/ruff check .
