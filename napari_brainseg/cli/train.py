@@ -4,35 +4,57 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.base.progress import Progress, run_to_end
-from napari_brainseg.training.settings import read_settings
+from napari_brainseg.training.settings import TrainingSettings, read_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("--config", type=Path, required=True, help="YAML file of settings")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that lies in 'out'")
+    parser.add_argument("--find-rate", action="store_true", help="draw the loss against the learning rate, and stop")
+    parser.add_argument("--devices", type=int, help="processes (GPUs) on each machine")
+    parser.add_argument("--nodes", type=int, help="machines")
+    parser.add_argument("--strategy", help="ddp, fsdp or auto")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that win over the file's")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, showing every epoch; the finished model lies in `<out>/<name>`."""
     settings = read_settings(args.config, args.overrides)
-    from napari_brainseg.model_store.card import training_card  # torch loads here, after the settings are known good
-    from napari_brainseg.model_store.model import save_model
-    from napari_brainseg.training.loop import EpochReport, train
+    given = {name: getattr(args, name) for name in ("devices", "nodes", "strategy") if getattr(args, name) is not None}
+    settings = replace(settings, **given)
+    if args.find_rate:
+        return _find_rate(settings)
+    from napari_brainseg.training.loop import train  # torch loads here, after the settings are known good
 
-    def show(progress: Progress) -> None:
-        if isinstance(progress, EpochReport):
-            print(f"epoch {progress.done} of {progress.total}: {progress.message}", flush=True)
-        elif sys.stderr.isatty():
-            print(f"\r{progress.message} {progress.done}/{progress.total}   ", end="", file=sys.stderr)
-
-    model, _ = run_to_end(train(settings), show)
     # Where the data lie and the run is kept is this machine's affair, not the model's.
     kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
     command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
-    record = save_model(model, settings.out / settings.name, training_card(model.record, command), overwrite=True)
-    print(record.folder)
+    try:
+        run_to_end(train(settings, resume=args.resume, command=command), _show)
+    except (BrainsegError, KeyboardInterrupt):
+        if (settings.out / "last.pt").exists() and not args.resume:
+            print(f"What was learned is kept in {settings.out}: --resume goes on with it.", file=sys.stderr)
+        raise
+    print(settings.out / settings.name)
     return 0
+
+
+def _find_rate(settings: TrainingSettings) -> int:
+    from napari_brainseg.training.rate_range import find_rate, steepest, write_curve
+
+    points = run_to_end(find_rate(settings), _show)
+    print(f"{write_curve(points, settings.out)}: the loss falls fastest at a rate of {steepest(points):.1e}")
+    return 0
+
+
+def _show(progress: Progress) -> None:
+    if progress.message.startswith("loss"):
+        print(f"epoch {progress.done} of {progress.total}: {progress.message}", flush=True)
+    elif sys.stderr.isatty():
+        print(f"\r{progress.message} {progress.done}/{progress.total}   ", end="", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Slices as RGB pictures: the image in grey, classes as colour, outlines of truth and prediction, probability as heat."""
+"""Slices as RGB pictures: the image in grey, classes in colour, outlines, and probability as heat."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from napari_brainseg.inference.devices import autocast_for, resolve_device
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.inference.windows import Window, blend_weights, plan_windows
 from napari_brainseg.model_store.model import Model, load_model
-from napari_brainseg.model_store.preprocessing import prepare
+from napari_brainseg.model_store.preprocessing import prepare, stacked
 from napari_brainseg.model_store.store import ModelRecord, default_model_for, list_models
 
 _SLICES_PER_BATCH = 8
@@ -120,7 +120,7 @@ def _slices(job: _Job, wanted: range) -> Generator[Progress, None, tuple[Any, An
     for start in range(0, len(seen), _SLICES_PER_BATCH):
         yield Progress(start, len(seen), f"slices {start} of {len(seen)}")
         chosen = seen[start : start + _SLICES_PER_BATCH]
-        maps = _predict(job, torch.from_numpy(job.images[:, chosen].swapaxes(0, 1).copy()))
+        maps = _predict(job, torch.from_numpy(stacked(job.images, chosen, record.preprocessing.neighbours)))
         labels[chosen] = to_labels(maps, record.outputs, record.scheme).cpu().numpy()
         probabilities[:, chosen] = maps.half().cpu().numpy().swapaxes(0, 1)
     yield Progress(len(seen), len(seen), f"slices {len(seen)} of {len(seen)}")

@@ -16,6 +16,7 @@ from torch import nn
 
 from napari_brainseg.base.errors import ModelError, OutputError
 from napari_brainseg.base.paths import write_text
+from napari_brainseg.model_store.preprocessing import input_channels
 from napari_brainseg.model_store.store import ModelRecord, find_model
 from napari_brainseg.networks import create_network
 
@@ -70,7 +71,7 @@ def new_network(record: ModelRecord) -> nn.Module:
     """Build the record's network, untrained, in the memory format that is fast for it."""
     network = create_network(
         record.network["name"],
-        in_channels=len(record.channels),
+        in_channels=input_channels(record.preprocessing, len(record.channels)),
         out_channels=len(record.outputs),
         spatial_dims=record.spatial_dims,
         **record.network.get("options", {}),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
+from napari_brainseg.model_store.image_features import edge_image, equalised, middle_cluster
 
 Box = tuple[slice, slice, slice]
 
@@ -26,28 +29,74 @@ class Preprocessing:
         margin: Voxels left around that box.
         clip: Lower and upper percentile of the foreground.
         zero_background: Set voxels that are 0 in the file to 0 after scaling (skull-stripped volumes).
+        scaling: `zscore` as above, or `percentile`: from the clip's ends to 0 and 1.
+        blur: Standard deviation of a Gaussian blur within slices, pixels; 0 for none.
+        equalise: `none`, `histogram` (equalisation over the foreground) or `clahe` (per slice); of images only.
+        edges: Add the edges of the first channel as one more channel.
+        clusters: Add the middle cluster of this many (k-means by intensity of the first channel) too; 0 for none.
+        neighbours: Slices on each side that join the input of a 2-D network (2.5-D).
     """
 
     crop: bool = False
     margin: int = 2
     clip: tuple[float, float] = (0.5, 99.5)
     zero_background: bool = False
+    scaling: str = "zscore"
+    blur: float = 0.0
+    equalise: str = "none"
+    edges: bool = False
+    clusters: int = 0
+    neighbours: int = 0
+
+    def __post_init__(self) -> None:
+        if self.scaling not in ("zscore", "percentile"):
+            raise InputError(f"There is no scaling {self.scaling!r}; choose zscore or percentile.")
+        if self.equalise not in ("none", "histogram", "clahe"):
+            raise InputError(f"There is no equalisation {self.equalise!r}; choose none, histogram or clahe.")
+        if self.neighbours < 0 or self.blur < 0 or self.clusters < 0 or self.clusters == 1:
+            raise InputError("neighbours and blur are 0 or more; clusters is 0, or 2 and more.")
+
+
+def input_channels(settings: Preprocessing, count: int) -> int:
+    """Return how many channels a network gets for a case of `count` image channels."""
+    return (count + settings.edges + bool(settings.clusters)) * (2 * settings.neighbours + 1)
+
+
+def stacked(images: NDArray[Any], places: Iterable[int], neighbours: int) -> NDArray[Any]:
+    """Return slices of images (C, Z, Y, X) with their neighbours as (N, (2n+1) * C, Y, X), lowest slice first.
+
+    Beyond the ends the last slice is repeated.
+    """
+    around = np.asarray(list(places))[:, None] + np.arange(-neighbours, neighbours + 1)
+    chosen = images[:, np.clip(around, 0, images.shape[1] - 1)]  # (C, N, 2n+1, Y, X)
+    return np.ascontiguousarray(chosen.transpose(1, 2, 0, 3, 4)).reshape(len(around), -1, *images.shape[2:])
 
 
 def scaled(channel: NDArray[np.generic], settings: Preprocessing) -> NDArray[np.float32]:
     """Scale one channel (Z, Y, X) by its own foreground; a channel without foreground becomes 0."""
-    image = channel.astype(np.float32)
+    image = _smoothed(channel.astype(np.float32), settings)
     threshold = 0.1 * float(np.percentile(image, 99.5))
     foreground = image[image > max(threshold, 0.0)]
     if foreground.size < 8:
         return np.zeros(image.shape, np.float32)
     low, high = np.percentile(foreground, settings.clip)
     inside = np.clip(foreground, low, high)
-    deviation = float(inside.std()) or 1.0
-    result = (np.clip(image, min(0.0, low), high) - float(inside.mean())) / deviation
+    if settings.equalise != "none":
+        result = equalised(np.clip(image, low, high), image > max(threshold, 0.0), settings.equalise)
+    elif settings.scaling == "percentile":
+        result = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
+    else:
+        deviation = float(inside.std()) or 1.0
+        result = (np.clip(image, min(0.0, low), high) - float(inside.mean())) / deviation
     if settings.zero_background:
-        result[image == 0] = 0
+        result[channel == 0] = 0
     return np.asarray(result, np.float32)
+
+
+def _smoothed(image: NDArray[np.float32], settings: Preprocessing) -> NDArray[np.float32]:
+    if not settings.blur:
+        return image
+    return np.asarray(ndimage.gaussian_filter(image, (0, settings.blur, settings.blur)), np.float32)
 
 
 def brain_box(channels: Sequence[NDArray[np.generic]], margin: int) -> Box:
@@ -84,4 +133,9 @@ def prepare(case: Case, channels: Sequence[str], settings: Preprocessing) -> tup
     for index, name in enumerate(channels):
         if name in present:
             inputs[index] = scaled(present[name][box], settings)
-    return inputs, box
+    added = []
+    if settings.edges:
+        added.append(edge_image(inputs[0]))
+    if settings.clusters:
+        added.append(middle_cluster(inputs[0], settings.clusters))
+    return (np.concatenate([inputs, np.stack(added)]) if added else inputs), box

@@ -15,7 +15,7 @@ from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.inference.windows import Window, plan_windows
-from napari_brainseg.model_store.preprocessing import prepare
+from napari_brainseg.model_store.preprocessing import prepare, stacked
 from napari_brainseg.model_store.store import ModelRecord
 
 
@@ -81,9 +81,14 @@ def batch_of(pieces: Sequence[Piece], record: ModelRecord) -> tuple[Tensor, Tens
     for piece in pieces:
         case, window = piece.case, piece.window
         pads = [(0, extent - (s.stop - s.start)) for extent, s in zip(size, window, strict=True)]
-        images = np.pad(case.images[(slice(None), *window)], [(0, 0), *pads])
+        if record.spatial_dims == 2:
+            flat = stacked(case.images, [window[0].start], record.preprocessing.neighbours)[0]
+            content = flat[:, None, window[1], window[2]]
+        else:
+            content = case.images[(slice(None), *window)]
+        images = np.pad(content, [(0, 0), *pads])
         parts.append((images, np.pad(case.labels[window], pads), np.pad(case.confirmed[window], pads)))
-    stacked = [torch.from_numpy(np.stack(group)) for group in zip(*parts, strict=True)]
+    tensors = [torch.from_numpy(np.stack(group)) for group in zip(*parts, strict=True)]
     if record.spatial_dims == 2:
-        return stacked[0][:, :, 0], stacked[1][:, 0], stacked[2][:, 0]
-    return stacked[0], stacked[1], stacked[2]
+        return tensors[0][:, :, 0], tensors[1][:, 0], tensors[2][:, 0]
+    return tensors[0], tensors[1], tensors[2]

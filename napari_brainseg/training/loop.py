@@ -1,240 +1,270 @@
-"""The training loop, first form: slices, AdamW with a one-cycle rate, best weights by validation Dice per case."""
+"""The training loop: a generator on Lightning Fabric that reports each epoch, keeps the best weights and can resume."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import math
-import platform
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from napari_brainseg.base.errors import TrainingError
-from napari_brainseg.base.paths import write_text, written_aside
+from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import CancelToken, Progress
-from napari_brainseg.cases.labels import scheme_by_id
-from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
-from napari_brainseg.evaluation.metrics import region_dice
-from napari_brainseg.inference.decoding import is_softmax, to_labels, to_probabilities, to_targets
-from napari_brainseg.inference.devices import fast_dtype, resolve_device
-from napari_brainseg.model_store.model import Model, new_network
-from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.model_store.store import ModelRecord
-from napari_brainseg.training.augmentation import AugmentationSettings, augment
-from napari_brainseg.training.batches import PreparedCase, SliceSet, prepare_labelled, read_labelled, slice_set
-from napari_brainseg.training.losses import bce_dice, ce_dice
+from napari_brainseg.model_store.card import training_card
+from napari_brainseg.model_store.model import Model, new_network, save_model
+from napari_brainseg.training.augmentation import augment
+from napari_brainseg.training.checkpoints import RunState, moving_average
+from napari_brainseg.training.mask_edges import draw_mask_edges
+from napari_brainseg.training.monitoring import Watcher
+from napari_brainseg.training.schedules import create_optimizer, create_schedule
+from napari_brainseg.training.session import Session, facts_of, fingerprint_of, first_network, open_session
 from napari_brainseg.training.settings import TrainingSettings
-from napari_brainseg.training.splits import read_split
-
-# The shipped samples have low seeds: they stay unseen, so that they show what a model can do.
-_FIRST_PHANTOM = 100
-
-Scores = dict[str, dict[str, float]]  # case id -> region -> Dice
+from napari_brainseg.training.validation import CaseCounts, Validated, mean_dice, score, score_facts, validate
 
 
 @dataclass(frozen=True)
 class EpochReport(Progress):
-    """One finished epoch: mean training loss and mean validation Dice per region."""
+    """One finished epoch: mean training loss, mean validation Dice per region, and the monitored score."""
 
     loss: float = math.nan
     dice: Mapping[str, float] | None = None
+    score: float = math.nan
 
 
 @dataclass
-class _Run:
-    """What changes while a run goes on; exactly what a checkpoint holds."""
+class _Pace:
+    """How an epoch's time was spent, seconds, and how many images passed."""
 
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    generator: torch.Generator
-    epoch: int = 0
-    best: float = -1.0
-    best_weights: dict[str, Tensor] | None = None
-    best_scores: Scores | None = None
-
-    def save(self, path: Path, fingerprint: str) -> None:
-        state = {
-            "fingerprint": fingerprint,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "generator": self.generator.get_state(),
-            "epoch": self.epoch,
-            "best": self.best,
-            "best_weights": self.best_weights,
-            "best_scores": self.best_scores,
-        }
-        with written_aside(path, overwrite=True) as aside:
-            torch.save(state, aside)
-
-    def resume(self, path: Path, fingerprint: str) -> None:
-        state = torch.load(path, weights_only=True)
-        if state["fingerprint"] != fingerprint:
-            raise TrainingError(f"{path} belongs to other settings. Choose another 'out', or delete that folder.")
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.generator.set_state(state["generator"])
-        self.epoch, self.best = state["epoch"], state["best"]
-        self.best_weights, self.best_scores = state["best_weights"], state["best_scores"]
+    data: float = 0.0
+    total: float = 0.0
+    images: int = 0
 
 
 def train(
-    settings: TrainingSettings, token: CancelToken | None = None
-) -> Generator[Progress, None, tuple[Model, Scores]]:
-    """Train a model by its settings; return it with its best weights and their validation Dice per case and region.
+    settings: TrainingSettings, token: CancelToken | None = None, *, resume: bool = False, command: str = ""
+) -> Generator[Progress, None, Model]:
+    """Train a model by its settings and return it with its best weights.
 
-    Every epoch ends in a checkpoint in `settings.out`; a run that was stopped goes on from there.
+    `settings.out` gets `settings.json`, a checkpoint `last.pt` after every epoch, the log, and the model folder, made
+    anew whenever the monitored score improves: whatever ends the run, the best weights so far can be used.
+
+    Args:
+        settings: The run.
+        token: Cancels it between two steps.
+        resume: Go on from the checkpoint in `settings.out`.
+        command: What made the run, for the card.
 
     Raises:
-        TrainingError: Data are missing, the folder holds another run, or the loss is no longer finite.
+        TrainingError: Data are missing, the folder holds a run already, or the loss is no longer finite.
+        OutputError: Something cannot be written; the last checkpoint is kept.
+        Cancelled: The token was cancelled.
     """
-    device = resolve_device(settings.device)
-    torch.manual_seed(settings.seed)
-    record = _record(settings)
-    slices, validation = yield from _read(settings, record)
-    fabric = Fabric(accelerator=device.type, devices=1, precision="bf16-mixed" if fast_dtype(device) else "32-true")
-    network = new_network(record).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    generator = torch.Generator().manual_seed(settings.seed)
-    steps = sum(1 for _ in slices.batches(settings.batch, settings.empty_share, torch.Generator()))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=steps * settings.epochs + 1)
-    run = _Run(network, optimizer, schedule, generator)
-    checkpoint, fingerprint = settings.out / "last.pt", _fingerprint(settings)
-    if checkpoint.exists():
-        run.resume(checkpoint, fingerprint)
-    wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    while run.epoch < settings.epochs:
-        start = time.perf_counter()
-        network.train()
-        loss = yield from _epoch(settings, slices, run, (fabric, wrapped, wrapped_optimizer), token)
-        scores = validate(wrapped, validation, record)
-        dice = _mean_scores(scores)
-        run.epoch += 1
-        if float(np.mean(list(dice.values()))) > run.best:
-            run.best, run.best_scores = float(np.mean(list(dice.values()))), scores
-            run.best_weights = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-        run.save(checkpoint, fingerprint)
-        _log(settings.out / "log.csv", run.epoch, loss, dice, time.perf_counter() - start)
-        words = ", ".join(f"{name} {value:.3f}" for name, value in dice.items())
-        yield EpochReport(run.epoch, settings.epochs, f"loss {loss:.4f}, Dice {words}", loss, dice)
-    network.load_state_dict(run.best_weights or network.state_dict())
-    scores = run.best_scores or {}
-    return Model(replace(record, scores=_score_facts(scores), training=_facts(settings)), network.cpu().eval()), scores
+    checkpoint, fingerprint = settings.out / "last.pt", fingerprint_of(settings)
+    if checkpoint.exists() and not resume:
+        raise TrainingError(
+            f"{settings.out} holds a run already. Add --resume to go on with it, or choose another out."
+        )
+    session = yield from open_session(settings)
+    network = first_network(settings, session.record).to(session.device)
+    state = _begin(session, network)
+    if resume and checkpoint.exists():
+        state.resume(checkpoint, fingerprint)
+    main = session.fabric.is_global_zero
+    if main:
+        facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
+        write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
+    wrapped, optimizer = session.fabric.setup(network, state.optimizer)
+    watcher = Watcher(session, state.epoch, facts_of(settings)) if main else None
+    try:
+        while state.epoch < settings.epochs and not _is_out_of_patience(state, settings):
+            pace = _Pace()
+            loss = yield from _epoch(session, state, (wrapped, optimizer), pace, token)
+            validated = yield from _validate(session, state)
+            counts = _gathered(session, {v.case.id: v.counts(session.record.scheme) for v in validated})
+            value = score(counts, settings.monitor, session.record.scheme)
+            state.epoch += 1
+            state.schedule.after_epoch(value)
+            improved = value > state.best
+            if improved:
+                state.keep_best(value, dict(score_facts(counts, session.record.scheme)))
+            if main:
+                state.save(checkpoint, fingerprint)
+                if improved:
+                    _save(session, state, command)
+                row = _row(session, state, loss, counts, pace)
+                watcher.epoch(state, row, validated, improved=improved)  # type: ignore[union-attr]
+            yield _report(session, state, loss, counts, value)
+    finally:
+        if watcher is not None:
+            watcher.close()
+    return _model(session, state)
 
 
-def _record(settings: TrainingSettings) -> ModelRecord:
-    augmentation = AugmentationSettings(**settings.augmentation)
-    return ModelRecord(
-        name=settings.name,
-        version="1",
-        title=settings.title,
-        network={"name": settings.network, "options": dict(settings.options)},
-        channels=settings.channels,
-        scheme_id=scheme_by_id(settings.scheme).id,
-        outputs=settings.outputs,
-        preprocessing=Preprocessing(**settings.preprocessing),
-        trained_to_miss=settings.channels if augmentation.drop_channel else (),
+def _begin(session: Session, network: nn.Module) -> RunState:
+    """Return the state of a run that has not made a step."""
+    settings = session.settings
+    weights = [w for w in network.parameters() if w.requires_grad]
+    optimizer = create_optimizer(
+        settings.optimizer, weights, settings.rate, settings.weight_decay, **settings.optimizer_options
     )
+    batches = session.data.batches(settings.batch, settings.empty_share, settings.oversample, torch.Generator())
+    steps = math.ceil(len(batches) / settings.accumulate) * settings.epochs
+    options = dict(settings.schedule_options)
+    schedule = create_schedule(settings.schedule, optimizer, steps, settings.epochs, settings.rate, **options)
+    return RunState(network, optimizer, schedule, moving_average(network, settings.average))
 
 
-def _read(
-    settings: TrainingSettings, record: ModelRecord
-) -> Generator[Progress, None, tuple[SliceSet, list[PreparedCase]]]:
-    split = read_split(settings.split, settings.split_name)
-    prepared = partial(prepare_labelled, channels=record.channels, scheme=record.scheme, settings=record.preprocessing)
-    train = yield from read_labelled(settings.data, split.train, prepared)
-    make_phantom = make_lgg_phantom if settings.scheme == "lgg" else make_volume_phantom
-    for seed in range(settings.phantoms):
-        yield Progress(seed, settings.phantoms, "making phantoms")
-        train.append(prepared(make_phantom(_FIRST_PHANTOM + seed)))
-    validation = yield from read_labelled(settings.data, split.validation, prepared)
-    return slice_set(train, settings.size), validation
+def _is_out_of_patience(state: RunState, settings: TrainingSettings) -> bool:
+    return settings.patience > 0 and state.epoch - state.best_epoch >= settings.patience
+
+
+def seeds(settings: TrainingSettings, epoch: int, rank: int) -> tuple[torch.Generator, torch.Generator]:
+    """Return the chance of an epoch: of its order, the same in every process, and of augmentation, its own in each.
+
+    Both follow from the seed and the epoch alone, so that a resumed run draws what an unbroken one would have drawn.
+    torch's own generator, which dropout uses, is set too.
+    """
+    base = settings.seed * 1_000_003 + epoch * 1009
+    torch.manual_seed(base + rank + 1)
+    return torch.Generator().manual_seed(base), torch.Generator().manual_seed(base + rank + 1)
 
 
 def _epoch(
-    settings: TrainingSettings,
-    slices: SliceSet,
-    run: _Run,
-    machinery: tuple[Fabric, nn.Module, Any],
-    token: CancelToken | None,
+    session: Session, state: RunState, machinery: tuple[Any, Any], pace: _Pace, token: CancelToken | None
 ) -> Generator[Progress, None, float]:
-    fabric, network, optimizer = machinery
-    augmentation = AugmentationSettings(**settings.augmentation)
-    scheme = scheme_by_id(settings.scheme)
-    compute_loss = ce_dice if is_softmax(settings.outputs) else bce_dice
+    settings, (wrapped, optimizer) = session.settings, machinery
+    order, chance = seeds(settings, state.epoch, session.fabric.global_rank)
+    state.network.train()
+    batches = session.data.batches(settings.batch, settings.empty_share, settings.oversample, order)
     losses = []
-    batches = list(slices.batches(settings.batch, settings.empty_share, run.generator))
-    for step, indices in enumerate(batches):
+    optimizer.zero_grad()  # the last gradients of the epoch before are kept until here, for whoever looks at them
+    started = time.perf_counter()
+    for step, batch in enumerate(batches):
         if token is not None:
             token.raise_if_cancelled()
-        images, labels = slices.images[indices].float(), slices.labels[indices]
-        images, labels = augment(images, labels, augmentation, run.generator)
-        images = fabric.to_device(images.to(memory_format=torch.channels_last))
-        targets = to_targets(fabric.to_device(labels), settings.outputs, scheme)
-        loss = compute_loss(network(images), targets)
-        if not torch.isfinite(loss):
-            names = ", ".join(sorted({slices.case_ids[i] for i in indices.tolist()}))
-            raise TrainingError(f"The loss is no longer finite in epoch {run.epoch + 1} (batch with {names}).")
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        fabric.clip_gradients(network, optimizer, max_norm=5.0)
-        optimizer.step()
-        run.schedule.step()
+        begun = time.perf_counter()
+        mine = session.share(batch)
+        images, targets = draw(session, mine, chance)
+        pace.data += time.perf_counter() - begun
+        ends = (step + 1) % settings.accumulate == 0 or step + 1 == len(batches)
+        with torch.enable_grad(), session.fabric.no_backward_sync(wrapped, enabled=not ends):
+            loss = compute_loss(session, wrapped(images), targets)
+            _raise_unless_finite(session, loss, mine, state.epoch)
+            session.fabric.backward(loss / settings.accumulate)
+        if ends:
+            if settings.clip:
+                session.fabric.clip_gradients(wrapped, optimizer, max_norm=settings.clip, error_if_nonfinite=False)
+            optimizer.step()
+            state.schedule.after_step()
+            if state.average is not None:
+                state.average.update_parameters(state.network)
+            if step + 1 < len(batches):
+                optimizer.zero_grad()
         losses.append(float(loss.detach()))
-        yield Progress(step + 1, len(batches), f"epoch {run.epoch + 1} of {settings.epochs}")
-    return float(np.mean(losses))
+        pace.images += len(batch)
+        yield Progress(step + 1, len(batches), f"epoch {state.epoch + 1} of {settings.epochs}")
+    pace.total = time.perf_counter() - started
+    mean = torch.tensor(np.mean(losses), device=session.device)
+    return float(torch.as_tensor(session.fabric.all_reduce(mean, reduce_op="mean")))
 
 
-@torch.no_grad()
-def validate(network: nn.Module, cases: Sequence[PreparedCase], record: ModelRecord, batch: int = 16) -> Scores:
-    """Return Dice per case and region, each case whole and as the program would segment it."""
-    network.eval()
-    device = next(network.parameters()).device
-    scores = {}
-    for case in cases:
-        parts = []
-        images = torch.from_numpy(case.images).float().transpose(0, 1)
-        for part in torch.split(images, batch):
-            logits = network(part.to(device, memory_format=torch.channels_last))
-            parts.append(to_labels(to_probabilities(logits, record.outputs), record.outputs, record.scheme).cpu())
-        scores[case.id] = region_dice(torch.cat(parts).numpy(), case.labels, record.scheme)
-    return scores
+def draw(session: Session, numbers: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return an augmented batch on the device: images (N, C, *spatial) fp32 and targets (N, K, *spatial)."""
+    images, labels = session.data.take(numbers, chance)
+    images, labels = images.to(session.device).float(), labels.to(session.device)
+    if session.settings.mask_edges:
+        images = draw_mask_edges(images, labels)
+    images, labels = augment(images, labels, session.augmentation, chance)
+    if images.ndim == 4:
+        images = images.contiguous(memory_format=torch.channels_last)
+    return images, session.targets(labels)
 
 
-def _mean_scores(scores: Scores) -> dict[str, float]:
-    regions = next(iter(scores.values()), {})
-    return {name: float(np.mean([s[name] for s in scores.values()])) for name in regions}
+def compute_loss(session: Session, logits: Tensor | list[Tensor], targets: Tensor) -> Tensor:
+    """Return the loss, fp32; the mean over the outputs of a network with deep supervision."""
+    outputs = logits if isinstance(logits, list) else [logits]
+    losses = [session.loss(output, targets) for output in outputs]
+    return torch.stack(losses).mean()
 
 
-def _score_facts(scores: Scores) -> dict[str, Any]:
-    return {"validation": {"mean": _mean_scores(scores), "cases": scores}}
+def _raise_unless_finite(session: Session, loss: Tensor, numbers: Tensor, epoch: int) -> None:
+    finite = torch.isfinite(loss.detach()).float()
+    if session.fabric.world_size > 1:  # every process must stop, or the others would wait for ever
+        finite = torch.as_tensor(session.fabric.all_reduce(finite, reduce_op="mean"))
+    if finite < 1:
+        names = ", ".join(session.data.cases(numbers))
+        raise TrainingError(
+            f"The loss is no longer finite in epoch {epoch + 1} (batch with {names}). The best weights so far are kept "
+            f"in {session.settings.out}; look at these cases, or try a lower rate or precision=32-true."
+        )
 
 
-def _facts(settings: TrainingSettings) -> dict[str, Any]:
-    shown = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items() if k not in ("data", "out")}
-    return {"settings": shown, "torch": torch.__version__, "python": platform.python_version()}
+def _validate(session: Session, state: RunState) -> Generator[Progress, None, list[Validated]]:
+    judged = state.judged.eval()
+
+    def forward(images: Tensor) -> Tensor:
+        with session.fabric.autocast():
+            logits: Tensor = judged(images)
+        return logits.float()
+
+    mine = session.validation[session.fabric.global_rank :: session.fabric.world_size]
+    return (yield from validate(forward, mine, session.record, session.device))
 
 
-def _fingerprint(settings: TrainingSettings) -> str:
-    """A run is the same run whatever its folder is called and wherever its data lie."""
-    return hashlib.sha256(json.dumps(_facts(settings)["settings"], sort_keys=True, default=list).encode()).hexdigest()
+def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
+    """Return the counts of all processes' validation cases, in the order of the cases."""
+    if session.fabric.world_size > 1:
+        parts: list[Any] = [None] * session.fabric.world_size
+        torch.distributed.all_gather_object(parts, counts)
+        counts = {id: case for part in parts for id, case in part.items()}
+    return {case.id: counts[case.id] for case in session.validation}
 
 
-def _log(path: Path, epoch: int, loss: float, dice: Mapping[str, float], seconds: float) -> None:
-    old = path.read_text(encoding="utf-8").splitlines() if epoch > 1 and path.exists() else []
-    header = ["epoch", "loss", *dice, "seconds"]
-    row = [str(epoch), f"{loss:.5f}", *(f"{v:.5f}" for v in dice.values()), f"{seconds:.1f}"]
-    rows = [r for r in csv.reader(old) if r and r[0].isdigit() and int(r[0]) < epoch]
-    write_text(path, "\n".join(",".join(r) for r in [header, *rows, row]) + "\n")
+def _row(session: Session, state: RunState, loss: float, counts: CaseCounts, pace: _Pace) -> dict[str, float]:
+    """Return what is logged of an epoch."""
+    dice = {f"dice_{name}": value for name, value in mean_dice(counts, session.record.scheme).items()}
+    monitored = {session.settings.monitor: score(counts, session.settings.monitor, session.record.scheme)}
+    return {
+        "loss": loss,
+        "rate": state.schedule.rate,
+        **dice,
+        **monitored,
+        "seconds": pace.total,
+        "images_per_second": pace.images / max(pace.total, 1e-9),
+        "data_share": pace.data / max(pace.total, 1e-9),
+    }
+
+
+def _report(session: Session, state: RunState, loss: float, counts: CaseCounts, value: float) -> EpochReport:
+    dice = mean_dice(counts, session.record.scheme)
+    words = ", ".join(f"{name} {number:.3f}" for name, number in dice.items())
+    if session.settings.monitor != "dice":
+        words += f", {session.settings.monitor} {value:.3f}"
+    total = session.settings.epochs
+    return EpochReport(state.epoch, total, f"loss {loss:.4f}, Dice {words}", loss, dice, value)
+
+
+def _model(session: Session, state: RunState) -> Model:
+    network = new_network(session.record)
+    network.load_state_dict(state.best_weights or state.judged.state_dict())
+    record = replace(session.record, scores=state.best_scores, training=facts_of(session.settings))
+    return Model(record, network.eval())
+
+
+def _save(session: Session, state: RunState, command: str) -> None:
+    model = _model(session, state)
+    save_model(
+        model, session.settings.out / session.settings.name, training_card(model.record, command), overwrite=True
+    )
+
+
+def _parts(session: Session) -> dict[str, list[str]]:
+    data = session.data
+    train = {c.id for c in data.prepared} if hasattr(data, "prepared") else set(data.case_ids)
+    return {"train": sorted(train), "validation": [case.id for case in session.validation]}

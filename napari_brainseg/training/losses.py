@@ -1,4 +1,8 @@
-"""Losses as pure functions of logits and targets, always computed in fp32."""
+"""Losses as pure functions of probabilities or logits and targets, always computed in fp32.
+
+Shapes throughout: logits, probabilities and targets (N, K, *spatial); targets are 0 or 1. An output is a region with a
+sigmoid of its own, or a class of a softmax, the background first.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,140 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Dice and probabilities are kept this far from 0 and 1 where a logarithm or a root has an infinite gradient.
+_CLAMP = 1e-6
+
+
+def overlap(probabilities: Tensor, targets: Tensor, smooth: float = 1.0, *, per_sample: bool = False) -> Tensor:
+    """Return soft Dice (2 Σ p y + s) / (Σ p + Σ y + s) of each output, (K,) over the batch, or (N, K).
+
+    Milletari 2016 (arXiv:1606.04797), without its squares. `smooth` makes an empty target that is predicted empty 1.
+    """
+    axes = list(range(2, probabilities.ndim)) if per_sample else [0, *range(2, probabilities.ndim)]
+    both = (probabilities * targets).sum(axes)
+    total = probabilities.sum(axes) + targets.sum(axes)
+    return (2 * both + smooth) / (total + smooth)
+
 
 def soft_dice(probabilities: Tensor, targets: Tensor, smooth: float = 1.0) -> Tensor:
-    """Return 1 - Dice, pooled over the batch and averaged over the channels.
+    """Return 1 - soft Dice, pooled over the batch and averaged over the outputs."""
+    return (1 - overlap(probabilities, targets, smooth)).mean()
 
-    `1 - (2 Σ p y + s) / (Σ p + Σ y + s)` per channel (Milletari 2016, arXiv:1606.04797, without its squares).
+
+def inverse_dice(probabilities: Tensor, targets: Tensor, smooth: float = 1.0) -> Tensor:
+    """Return 1 - soft Dice of what is outside: of 1 - p and 1 - y."""
+    return soft_dice(1 - probabilities, 1 - targets, smooth)
+
+
+def bce_dice(
+    logits: Tensor,
+    targets: Tensor,
+    bce_weight: float = 1.0,
+    dice_weight: float = 1.0,
+    reduce: str = "batch",
+    smooth: float = 1.0,
+) -> Tensor:
+    """Return bce_weight · BCE + dice_weight · (1 - Dice) for independent sigmoid outputs.
 
     Args:
-        probabilities: (N, K, *spatial), 0 to 1.
-        targets: The same shape, 0 or 1.
-        smooth: s; makes an empty target that is predicted empty cost nothing.
-    """
-    axes = [0, *range(2, probabilities.ndim)]
-    overlap = (probabilities * targets).sum(axes)
-    total = probabilities.sum(axes) + targets.sum(axes)
-    return (1 - (2 * overlap + smooth) / (total + smooth)).mean()
-
-
-def bce_dice(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return binary cross-entropy plus soft Dice for independent sigmoid outputs.
-
-    Args:
-        logits: (N, K, *spatial), any floating type; computed in fp32, since half precision can give NaN.
-        targets: (N, K, *spatial), 0 or 1.
+        logits: Any floating type; computed in fp32, since half precision can give NaN.
+        targets: 0 or 1.
+        bce_weight: Of the cross-entropy.
+        dice_weight: Of the Dice term.
+        reduce: `batch`: Dice pooled over the batch; `sample`: the mean of each sample's.
+        smooth: Of the Dice.
     """
     logits, targets = logits.float(), targets.float()
-    return functional.binary_cross_entropy_with_logits(logits, targets) + soft_dice(torch.sigmoid(logits), targets)
+    dice = overlap(torch.sigmoid(logits), targets, smooth, per_sample=reduce == "sample").mean()
+    return bce_weight * functional.binary_cross_entropy_with_logits(logits, targets) + dice_weight * (1 - dice)
 
 
 def ce_dice(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return cross-entropy plus soft Dice of the foreground for a softmax over classes.
-
-    Args:
-        logits: (N, K, *spatial), background first; computed in fp32.
-        targets: (N, K, *spatial), one-hot.
-    """
+    """Return cross-entropy plus soft Dice of the foreground for a softmax over classes (one-hot targets)."""
     logits, targets = logits.float(), targets.float()
     return functional.cross_entropy(logits, targets) + soft_dice(logits.softmax(1)[:, 1:], targets[:, 1:])
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None, *, softmax: bool) -> Tensor:
+    """Return the mean cross-entropy, of the softmax or of every sigmoid; `weights` (K,) count classes or insides more.
+
+    Sigmoid: -(w y ln p + (1 - y) ln(1 - p)). Softmax: Σ_i w_{l_i} (-ln p_i) / Σ_i w_{l_i}, l_i the true class.
+    """
+    logits, targets = logits.float(), targets.float()
+    if softmax:
+        return functional.cross_entropy(logits, targets.argmax(1), weight=weights)
+    shaped = None if weights is None else weights.reshape(-1, *[1] * (logits.ndim - 2))
+    return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=shaped)
+
+
+def exponential_logarithmic(
+    probabilities: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    dice_weight: float = 0.8,
+    cross_weight: float = 0.2,
+    gamma: float = 0.3,
+) -> Tensor:
+    """Return w_dice · mean((-ln Dice)^γ) + w_cross · mean(w_l (-ln p_l)^γ), Wong 2018 (arXiv:1809.00076, eq. 1-3).
+
+    p_l is the probability of the true class (for a sigmoid: of the truth, inside or outside). Dice and p are clamped,
+    because for γ < 1 the gradient is infinite at 1.
+
+    Args:
+        probabilities: 0 to 1, fp32.
+        targets: 0 or 1; one-hot for a softmax.
+        weights: w_l = √(Σf / f_l) of what each voxel is, (N, *spatial) for a softmax or (N, K, *spatial).
+        dice_weight: w_dice.
+        cross_weight: w_cross.
+        gamma: γ of both terms.
+    """
+    dice = overlap(probabilities, targets).clamp(_CLAMP, 1 - _CLAMP)
+    if weights.ndim == probabilities.ndim:
+        true = probabilities * targets + (1 - probabilities) * (1 - targets)
+    else:
+        true = (probabilities * targets).sum(1)
+    cross = weights * (-true.clamp(_CLAMP, 1 - _CLAMP).log()) ** gamma
+    return dice_weight * ((-dice.log()) ** gamma).mean() + cross_weight * cross.mean()
+
+
+def switching(
+    logits: Tensor, targets: Tensor, share: float = 0.75, threshold: float = 0.05, *, small_first: bool = True
+) -> Tensor:
+    """Return BCE + λ (1 - Dice) + (1 - λ) (1 - inverse Dice), the two weights exchanged by the batch's foreground.
+
+    After Anand 2020. The study's τ is not known; 0.05, near the tumour's share of an LGG slice with one, is ours.
+
+    Args:
+        logits: Of sigmoid outputs.
+        targets: 0 or 1.
+        share: λ.
+        threshold: τ, the share of foreground at which the weights are exchanged.
+        small_first: λ belongs to Dice below the threshold, and to the inverse Dice above it; False the other way round.
+    """
+    logits, targets = logits.float(), targets.float()
+    probabilities = logits.sigmoid()
+    below = targets.mean() < threshold
+    weight = torch.where(below == small_first, share, 1 - share)
+    dice, inverse = soft_dice(probabilities, targets), inverse_dice(probabilities, targets)
+    return functional.binary_cross_entropy_with_logits(logits, targets) + weight * dice + (1 - weight) * inverse
+
+
+def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, *, softmax: bool) -> Tensor:
+    """Return the mean of -(1 - p_t)^γ ln p_t, p_t the probability of the truth (Lin 2017, arXiv:1708.02002)."""
+    logits, targets = logits.float(), targets.float()
+    if softmax:
+        log_true = (logits.log_softmax(1) * targets).sum(1)
+    else:
+        log_true = functional.logsigmoid(logits) * targets + functional.logsigmoid(-logits) * (1 - targets)
+    return (-((1 - log_true.exp()).clamp(min=0) ** gamma) * log_true).mean()
+
+
+def tversky(
+    probabilities: Tensor, targets: Tensor, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0
+) -> Tensor:
+    """Return 1 - (TP + s) / (TP + α FP + β FN + s), pooled over the batch (Salehi 2017, arXiv:1706.05721)."""
+    axes = [0, *range(2, probabilities.ndim)]
+    tp = (probabilities * targets).sum(axes)
+    fp = (probabilities * (1 - targets)).sum(axes)
+    fn = ((1 - probabilities) * targets).sum(axes)
+    return (1 - (tp + smooth) / (tp + alpha * fp + beta * fn + smooth)).mean()

@@ -12,6 +12,15 @@ import yaml
 
 from napari_brainseg.base.errors import TrainingError
 
+_CHOICES = {
+    "sampling": ("slices", "patches"),
+    "cache": ("memory", "device", "disk", "none"),
+    "precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
+    "highlight": ("", "join", "replace"),
+}
+_ABOVE_ZERO = ("epochs", "batch", "rate", "accumulate", "devices", "nodes", "oversample", "data_share")
+_NOT_BELOW_ZERO = ("empty_share", "phantoms", "weight_decay", "clip", "patience", "least_tumour", "central_slices")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -30,17 +39,43 @@ class TrainingSettings:
         source: What the data are and their licence, for the card.
         network: Name in the registry.
         options: The network's options.
+        start_from: Name or folder of a model whose weights the run begins with; empty for a fresh network.
+        loss: Losses by name with their options, `weight` among them; their weighted sum is minimised. Empty: BCE plus
+            Dice for regions, cross-entropy plus Dice for classes.
+        optimizer: Name of the optimizer.
+        optimizer_options: Its options besides rate and weight decay.
+        schedule: How the rate goes on: `none`, `step`, `one_cycle` …
+        schedule_options: Its options.
         preprocessing: Options of `Preprocessing`.
+        highlight: `join` or `replace`: a small network draws the tumour into an image that joins or replaces the input.
+        mask_edges: Draw the edges of the true masks into the training images (first stage of the edge transfer).
         augmentation: Options of `AugmentationSettings`.
-        size: (H, W) of the training slices, cropped or padded about the middle.
+        sampling: `slices` for 2-D networks, `patches` for 3-D ones.
+        size: (H, W) of the training slices, cropped or padded about the middle; (D, H, W) of patches.
+        cache: Where prepared slices wait: `memory`, `device`, `disk`, or `none` (prepared anew whenever drawn).
         phantoms: Synthetic cases that are mixed in.
-        empty_share: Slices without tumour drawn each epoch, as a share of those with tumour.
+        data_share: Share of the training patients that is used.
+        least_tumour: Slices with fewer tumour pixels (but some) are left out.
+        central_slices: Slices kept around the middle of the tumour of each case; 0 keeps all.
+        empty_share: Slices without tumour drawn each epoch, as a share of those with tumour; for patches, patches
+            about any voxel as a share of those about a tumour voxel.
+        oversample: How often each slice with tumour (or patch of a case) is drawn in an epoch.
         epochs: Passes over the drawn slices.
-        batch: Slices a step.
-        rate: Highest learning rate of the one-cycle schedule.
-        weight_decay: Of AdamW.
+        batch: Slices or patches a step, over all processes together.
+        accumulate: Batches whose gradients are added up for one step of the optimizer.
+        rate: Highest learning rate.
+        weight_decay: Of the optimizer.
+        clip: Largest norm of the gradient; 0 for no limit.
+        average: Decay of the exponential moving average of the weights; 0 for none.
+        monitor: Validation score that chooses the best epoch, see `monitoring.score`.
+        patience: Epochs without a better score after which the run stops; 0 for never.
         seed: Of weights, order and augmentation.
         device: `auto`, `cpu`, `cuda` …
+        devices: Processes (GPUs) on each machine.
+        nodes: Machines.
+        strategy: How processes work together: `auto`, `ddp`, `fsdp`.
+        precision: `auto`, `32-true`, `bf16-mixed` or `16-mixed`.
+        trackers: Trackers besides CSV and TensorBoard: `wandb`.
     """
 
     name: str
@@ -55,26 +90,71 @@ class TrainingSettings:
     source: str = ""
     network: str = "unext"
     options: Mapping[str, Any] = field(default_factory=dict)
+    start_from: str = ""
+    loss: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    optimizer: str = "adamw"
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    schedule: str = "one_cycle"
+    schedule_options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    highlight: str = ""
+    mask_edges: bool = False
     augmentation: Mapping[str, Any] = field(default_factory=dict)
-    size: tuple[int, int] = (256, 256)
+    sampling: str = "slices"
+    size: tuple[int, ...] = (256, 256)
+    cache: str = "memory"
     phantoms: int = 0
+    data_share: float = 1.0
+    least_tumour: int = 0
+    central_slices: int = 0
     empty_share: float = 1.0
+    oversample: int = 1
     epochs: int = 20
     batch: int = 16
+    accumulate: int = 1
     rate: float = 2e-3
     weight_decay: float = 1e-2
+    clip: float = 5.0
+    average: float = 0.0
+    monitor: str = "dice"
+    patience: int = 0
     seed: int = 1
     device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "auto"
+    trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "rate"):
-            if getattr(self, name) <= 0:
-                raise TrainingError(f"{name} is {getattr(self, name)}; it must be above 0.")
+        for name in (*_ABOVE_ZERO, *_NOT_BELOW_ZERO):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                raise TrainingError(f"{name} is {value!r}; it must be a number.")
+            if value < 0 or (value == 0 and name in _ABOVE_ZERO):
+                bound = "above 0" if name in _ABOVE_ZERO else "0 or more"
+                raise TrainingError(f"{name} is {value}; it must be {bound}.")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise TrainingError(
+                    f"{name} is {getattr(self, name)!r}; choose {', '.join(c or 'none' for c in choices)}."
+                )
+        if self.data_share > 1 or not 0 <= self.average < 1:
+            raise TrainingError("data_share is at most 1, and average is below 1.")
+        dimensions = 3 if self.sampling == "patches" else 2
+        if len(self.size) != dimensions:
+            raise TrainingError(f"size has {len(self.size)} numbers; {self.sampling} need {dimensions}.")
+        if self.batch % (self.devices * self.nodes):
+            raise TrainingError(f"A batch of {self.batch} cannot be shared by {self.devices * self.nodes} processes.")
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for slices, 3 for patches."""
+        return len(self.size)
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings:
-    """Read settings from a YAML file; `overrides` such as `epochs=3` win.
+    """Read settings from a YAML file; `overrides` such as `epochs=3` or `augmentation.noise=0` win.
 
     Relative paths in the file start at the current folder, as those in overrides do.
 
@@ -83,29 +163,54 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} cannot be read as YAML ({error}).") from error
     if not isinstance(values, dict):
         raise TrainingError(f"{path} holds no settings; it needs lines such as 'epochs: 20'.")
     for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise TrainingError(f"{override!r} is not of the form key=value.")
-        values[key] = yaml.safe_load(value)
+        _apply(override, values)
     known = {f.name for f in fields(TrainingSettings)}
     for key in values:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
+            near = get_close_matches(str(key), known, n=1)
             raise TrainingError(f"There is no setting {key!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
-    for key in ("data", "split", "out"):
-        if key in values:
-            values[key] = Path(values[key])
-    for key in ("channels", "outputs", "size"):
-        if key in values:
-            values[key] = tuple(values[key])
-    if isinstance(values.get("rate"), str):  # YAML reads 2e-3 as text
-        values["rate"] = float(values["rate"])
     try:
-        return TrainingSettings(**values)
+        return TrainingSettings(**{key: _typed(key, value) for key, value in values.items()})
     except TypeError as error:
         raise TrainingError(f"{path}: {str(error).removeprefix('TrainingSettings.__init__() ')}.") from error
+
+
+def _apply(override: str, values: dict[str, Any]) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise TrainingError(f"{override!r} is not of the form key=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TrainingError(f"The value of {override!r} cannot be read ({error}).") from error
+    outer, dot, inner = key.partition(".")
+    if dot:
+        values[outer] = {**(values.get(outer) or {}), inner: value}
+    else:
+        values[key] = value
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Return a YAML value in the type of its setting; YAML reads 2e-3 as text, and lists where we have tuples."""
+    kind = {f.name: f.type for f in fields(TrainingSettings)}[key]
+    if kind == "Path":
+        return Path(value)
+    if str(kind).startswith("tuple"):
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+    if key == "loss":
+        return {value: {}} if isinstance(value, str) else {name: dict(o or {}) for name, o in value.items()}
+    if str(kind).startswith("Mapping"):
+        return {} if value is None else value
+    if kind == "float" and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError as error:
+            raise TrainingError(f"{key} is {value!r}; it must be a number.") from error
+    return "" if value is None and kind == "str" else value

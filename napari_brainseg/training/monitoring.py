@@ -1,0 +1,73 @@
+"""What a run shows of itself: trackers, learning curves, use of the machine, and pictures when the score improves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_brainseg.evaluation.pictures import Picture, side_by_side, with_classes
+from napari_brainseg.training.augmentation import augment
+from napari_brainseg.training.checkpoints import RunState
+from napari_brainseg.training.session import Session
+from napari_brainseg.training.tracking import (
+    create_trackers,
+    gradient_histograms,
+    gradient_norms,
+    learning_curves,
+    system_usage,
+    validation_pictures,
+)
+from napari_brainseg.training.validation import Validated
+
+_VIEWS = 4
+
+
+class Watcher:
+    """Tells the trackers of a run what happens; its first picture shows what augmentation does."""
+
+    def __init__(self, session: Session, epoch: int, facts: Mapping[str, Any]) -> None:
+        settings = session.settings
+        self._session = session
+        self._trackers = create_trackers(settings.trackers, settings.out, settings.name, facts, resume_step=epoch)
+        if epoch == 0:
+            self._trackers.picture("augmentation", augmented_views(session), 0)
+
+    def epoch(
+        self, state: RunState, row: Mapping[str, float], validated: Sequence[Validated], *, improved: bool
+    ) -> None:
+        """Log a finished epoch; `validated` are this process's cases."""
+        out = self._session.settings.out
+        usage = {f"system_{name}": value for name, value in system_usage().items()}
+        norms = {f"gradient_{name}": value for name, value in gradient_norms(state.network).items()}
+        self._trackers.scalars({**row, **norms, **usage}, state.epoch)
+        self._trackers.histograms(gradient_histograms(state.network), state.epoch)
+        learning_curves(out / "log.csv", out / "curves.png")
+        if improved:
+            for name, picture in validation_pictures(validated, self._session.record.scheme).items():
+                self._trackers.picture(name, picture, state.epoch)
+            self._trackers.artifact(out / self._session.settings.name)
+
+    def close(self) -> None:
+        """Let the trackers finish."""
+        self._trackers.close()
+
+
+def augmented_views(session: Session) -> Picture:
+    """Return a few training images, original above augmented, with their classes."""
+    settings = session.settings
+    chance = torch.Generator().manual_seed(settings.seed)
+    batch = session.data.batches(_VIEWS, 0.0, 1, chance)[0]
+    images, labels = session.data.take(batch, chance)
+    images, labels = images.cpu().float(), labels.cpu()
+    rows = []
+    for shown, classes in ((images, labels), augment(images, labels, session.augmentation, chance)):
+        pictures = []
+        for image, mask in zip(shown, classes, strict=True):
+            middle = () if image.ndim == 3 else (image.shape[1] // 2,)
+            channel = image[0][middle] if middle else image[0]
+            pictures.append(with_classes(channel.numpy(), mask[middle].numpy(), session.record.scheme))
+        rows.append(side_by_side(pictures))
+    return np.concatenate(rows)

@@ -1,0 +1,229 @@
+"""What a training run is made of, built from its settings: data, network, loss, processes and precision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
+from napari_brainseg.cases.reading import CaseFiles, read_case
+from napari_brainseg.inference.decoding import is_softmax, to_targets
+from napari_brainseg.inference.devices import fast_dtype, resolve_device
+from napari_brainseg.model_store.model import load_model, new_network
+from napari_brainseg.model_store.preprocessing import Preprocessing
+from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.training.augmentation import AugmentationSettings
+from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
+from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
+from napari_brainseg.training.patches import PatchSet
+from napari_brainseg.training.prepared import PreparedCase, Preparing, find_labelled, prepare_labelled, read_labelled
+from napari_brainseg.training.settings import TrainingSettings
+from napari_brainseg.training.splits import read_split
+
+# The shipped samples have low seeds: they stay unseen, so that they show what a model can do.
+_FIRST_PHANTOM = 100
+# A bf16 3-D convolution of depth 2 has wrong weight gradients on a CPU (torch 2.13): small patches are for fp32.
+_SAFE_PATCH = 96
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A run's unchanging parts; `data` gives batches, `validation` whole cases."""
+
+    settings: TrainingSettings
+    record: ModelRecord
+    augmentation: AugmentationSettings
+    fabric: Fabric
+    device: torch.device
+    data: SliceSet | PatchSet
+    validation: list[PreparedCase]
+    loss: nn.Module
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Return the training targets (N, K, *spatial) of labels (N, *spatial)."""
+        return to_targets(labels, self.settings.outputs, self.record.scheme)
+
+    def share(self, batch: Tensor) -> Tensor:
+        """Return this process's part of a global batch."""
+        return batch[self.fabric.global_rank :: self.fabric.world_size]
+
+
+def open_session(settings: TrainingSettings) -> Generator[Progress, None, Session]:
+    """Read the data and build everything a run needs.
+
+    Raises:
+        TrainingError: Settings do not fit together, or data are missing.
+        InputError: A case cannot be read or has no labels.
+    """
+    augmentation = _options(AugmentationSettings, settings.augmentation, "augmentation")
+    record = record_of(settings)
+    fabric = make_fabric(settings)
+    if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
+        fabric.launch()
+    data, validation = yield from _read(settings, record, fabric.device)
+    frequencies = _frequencies(data, settings) if needs_frequencies(loss_terms(settings)) else None
+    loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
+    return Session(settings, record, augmentation, fabric, fabric.device, data, validation, loss.to(fabric.device))
+
+
+def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:
+    """Return the losses of the settings, or those that suit the outputs."""
+    if settings.loss:
+        return {name: dict(options) for name, options in settings.loss.items()}
+    return {"cross_entropy": {}, "soft_dice": {}} if is_softmax(settings.outputs) else {"bce_dice": {}}
+
+
+def record_of(settings: TrainingSettings) -> ModelRecord:
+    """Return the record of the model that these settings train."""
+    augmentation = _options(AugmentationSettings, settings.augmentation, "augmentation")
+    network = {"name": settings.network, "options": dict(settings.options)}
+    if settings.highlight:
+        network["highlight"] = settings.highlight
+    return ModelRecord(
+        name=settings.name,
+        version="1",
+        title=settings.title,
+        network=network,
+        channels=settings.channels,
+        scheme_id=scheme_by_id(settings.scheme).id,
+        outputs=settings.outputs,
+        preprocessing=_options(Preprocessing, settings.preprocessing, "preprocessing"),
+        trained_to_miss=settings.channels if augmentation.drop_channel else (),
+        spatial_dims=settings.spatial_dims,
+        window=settings.size if settings.spatial_dims == 3 else None,  # type: ignore[arg-type]
+    )
+
+
+def make_fabric(settings: TrainingSettings) -> Fabric:
+    """Return the Fabric of a run: device, processes, and the precision that is fast and safe there."""
+    device = resolve_device(settings.device)
+    one = settings.devices * settings.nodes == 1
+    devices: Any = [device.index] if one and device.index is not None else settings.devices
+    strategy = "ddp" if settings.strategy == "auto" and not one else settings.strategy
+    try:
+        return Fabric(
+            accelerator=device.type,
+            devices=devices,
+            num_nodes=settings.nodes,
+            strategy=strategy,
+            precision=_precision(settings, device),
+        )
+    except (ValueError, RuntimeError) as error:
+        raise TrainingError(f"These devices or this strategy cannot be used: {str(error).splitlines()[0]}") from error
+
+
+def _precision(settings: TrainingSettings, device: torch.device) -> Any:
+    if settings.precision != "auto":
+        return settings.precision
+    if os.environ.get("BRAINSEG_FP32"):
+        return "32-true"
+    if device.type == "cpu" and settings.spatial_dims == 3 and min(settings.size) < _SAFE_PATCH:
+        return "32-true"
+    dtype = fast_dtype(device)
+    return {None: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]
+
+
+def first_network(settings: TrainingSettings, record: ModelRecord) -> nn.Module:
+    """Return the network that a run begins with: fresh from the seed, or with the weights of `start_from`.
+
+    Raises:
+        TrainingError: The weights do not fit the network.
+        ModelError: There is no such model or network.
+    """
+    torch.manual_seed(settings.seed)
+    network = new_network(record)
+    if settings.start_from:
+        try:
+            network.load_state_dict(load_model(settings.start_from).network.state_dict())
+        except RuntimeError as error:
+            raise TrainingError(f"The weights of {settings.start_from} do not fit the network of this run.") from error
+    return network
+
+
+def _read(
+    settings: TrainingSettings, record: ModelRecord, device: torch.device
+) -> Generator[Progress, None, tuple[SliceSet | PatchSet, list[PreparedCase]]]:
+    split = read_split(settings.split, settings.split_name).with_share(settings.data_share, settings.seed)
+    prepared = partial(prepare_labelled, channels=record.channels, scheme=record.scheme, settings=record.preprocessing)
+    preparing: list[Preparing] = [partial(_prepare, f, prepared) for f in find_labelled(settings.data, split.train)]
+    make_phantom = make_lgg_phantom if settings.scheme == "lgg" else make_volume_phantom
+    for seed in range(settings.phantoms):
+        preparing.append(partial(_prepare_phantom, make_phantom, _FIRST_PHANTOM + seed, prepared))
+    if not preparing:
+        raise TrainingError(f"The split {settings.split_name!r} has no case to learn from. Choose another.")
+    validation = yield from read_labelled(settings.data, split.validation, prepared)
+    if not validation:
+        raise TrainingError(f"The split {settings.split_name!r} has no case to validate on. Choose another.")
+    if settings.spatial_dims == 2:
+        size = (settings.size[0], settings.size[1])
+        neighbours = record.preprocessing.neighbours
+        choice = SliceChoice(size, neighbours, settings.least_tumour, settings.central_slices)
+        slices = yield from slice_set(preparing, choice, settings.cache, settings.out / "cache", device)
+        return slices, validation
+    cases = []
+    for number, prepare in enumerate(preparing):
+        yield Progress(number, len(preparing), "reading cases")
+        cases.append(prepare())
+    return PatchSet.of(cases, (settings.size[0], settings.size[1], settings.size[2])), validation
+
+
+def _prepare(files: CaseFiles, prepared: Callable[..., PreparedCase]) -> PreparedCase:
+    return prepared(read_case(files))
+
+
+def _prepare_phantom(make: Callable[..., Any], seed: int, prepared: Callable[..., PreparedCase]) -> PreparedCase:
+    return prepared(make(seed))
+
+
+def _frequencies(data: SliceSet | PatchSet, settings: TrainingSettings) -> Tensor:
+    """Return the share of all voxels that each output has, (K,)."""
+    labels = data.labels
+    scheme = scheme_by_id(settings.scheme)
+    counts = torch.bincount(labels.flatten().int(), minlength=len(scheme.classes) + 1).double()
+    values = torch.arange(len(counts), dtype=torch.uint8)
+    return (to_targets(values[None], settings.outputs, scheme)[0].double() @ counts / counts.sum()).float()
+
+
+def _options(kind: Callable[..., Any], options: Any, name: str) -> Any:
+    """Return a dataclass of options; raise `TrainingError` naming the wrong one."""
+    try:
+        return kind(**options)
+    except TypeError as error:
+        known = ", ".join(f.name for f in fields(kind))  # type: ignore[arg-type]
+        raise TrainingError(f"{name}: {str(error).partition('() ')[2]}. It takes {known}.") from error
+
+
+def facts_of(settings: TrainingSettings) -> dict[str, Any]:
+    """Return what a run records of itself: its settings without the places of this machine, and the versions."""
+    shown = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items() if k not in ("data", "out")}
+    return {
+        "settings": shown,
+        "torch": torch.__version__,
+        "monai": monai.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+    }
+
+
+def fingerprint_of(settings: TrainingSettings) -> str:
+    """A run is the same run whatever its folder is called, wherever its data lie and whoever watches it."""
+    shown = {k: v for k, v in facts_of(settings)["settings"].items() if k not in ("trackers", "cache", "title")}
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=list).encode()).hexdigest()

@@ -1,0 +1,15 @@
+"""What a run writes down of itself while it goes on."""
+
+from napari_brainseg.training.tracking.measurements import gradient_histograms, gradient_norms, system_usage
+from napari_brainseg.training.tracking.pictures import validation_pictures
+from napari_brainseg.training.tracking.trackers import Tracker, create_trackers, learning_curves
+
+__all__ = [
+    "Tracker",
+    "create_trackers",
+    "gradient_histograms",
+    "gradient_norms",
+    "learning_curves",
+    "system_usage",
+    "validation_pictures",
+]

@@ -1,0 +1,188 @@
+"""Where a run is written down: a CSV file and TensorBoard always, Weights & Biases where it is named."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from tensorboardX import SummaryWriter
+from torch import Tensor
+
+from napari_brainseg.base.errors import MissingExtraError, TrainingError
+from napari_brainseg.base.paths import write_text, written_aside
+from napari_brainseg.evaluation.pictures import Picture
+
+
+class Tracker(Protocol):
+    """Something that a run tells what happens; steps are finished epochs."""
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Take numbers by name."""
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        """Take flat tensors whose distribution is of interest."""
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        """Take a picture (H, W, 3)."""
+
+    def artifact(self, path: Path) -> None:
+        """Take a file or folder, such as the model."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class _Files:
+    """`log.csv`, one row an epoch, and `pictures/`; columns may come later, rows of repeated epochs are replaced."""
+
+    def __init__(self, out: Path, resume_step: int) -> None:
+        self._log, self._pictures = out / "log.csv", out / "pictures"
+        self._rows: list[dict[str, str]] = []
+        if resume_step and self._log.exists():
+            with self._log.open(encoding="utf-8", newline="") as file:
+                self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= resume_step]
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._rows.append({"epoch": str(step), **{name: f"{value:.6g}" for name, value in values.items()}})
+        columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        lines = [columns, *([row.get(name, "") for name in columns] for row in self._rows)]
+        write_text(self._log, "".join(",".join(line) + "\n" for line in lines))
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        """Keep none: there is no good place for them in a CSV file."""
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        with written_aside(self._pictures / f"{name}.png", overwrite=True) as aside:
+            imsave(aside, pixels, format="png")
+
+    def artifact(self, path: Path) -> None:
+        """Do nothing: it lies here already."""
+
+    def close(self) -> None:
+        """Do nothing: every row is on disk."""
+
+
+class _TensorBoard:
+    def __init__(self, out: Path, resume_step: int) -> None:
+        self._writer = SummaryWriter(str(out / "tensorboard"), purge_step=resume_step + 1 if resume_step else None)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_histogram(name, value.numpy(), step)
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def artifact(self, path: Path) -> None:
+        """Do nothing: TensorBoard keeps no files."""
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _WandB:
+    """Weights & Biases; offline where no key is set up, to be sent later with `wandb sync`."""
+
+    def __init__(self, out: Path, name: str, facts: Mapping[str, Any], resume_step: int) -> None:
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingExtraError("wandb", "wandb") from error
+        self._wandb = wandb
+        mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+        out.mkdir(parents=True, exist_ok=True)
+        self._run = wandb.init(project="napari-brainseg", name=name, dir=str(out), config=dict(facts), mode=mode)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log(dict(values), step=step)
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        self._run.log({name: self._wandb.Histogram(value.tolist()) for name, value in values.items()}, step=step)
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        self._run.log({name: self._wandb.Image(pixels)}, step=step)
+
+    def artifact(self, path: Path) -> None:
+        artifact = self._wandb.Artifact(path.name, type="model")
+        artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+        self._run.log_artifact(artifact)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+_EXTRAS: Mapping[str, Callable[..., Tracker]] = {"wandb": _WandB}
+
+
+class _Several:
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self._trackers = trackers
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for tracker in self._trackers:
+            tracker.scalars(values, step)
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        for tracker in self._trackers:
+            tracker.histograms(values, step)
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        for tracker in self._trackers:
+            tracker.picture(name, pixels, step)
+
+    def artifact(self, path: Path) -> None:
+        for tracker in self._trackers:
+            tracker.artifact(path)
+
+    def close(self) -> None:
+        for tracker in self._trackers:
+            tracker.close()
+
+
+def create_trackers(
+    names: Sequence[str], out: Path, run_name: str, facts: Mapping[str, Any], *, resume_step: int = 0
+) -> Tracker:
+    """Return one tracker that tells them all: CSV with pictures, TensorBoard, and the named extras.
+
+    Args:
+        names: `wandb`.
+        out: Folder of the run.
+        run_name: Shown by the trackers.
+        facts: Settings and versions.
+        resume_step: Epochs that were finished before.
+
+    Raises:
+        TrainingError: There is no such tracker.
+        MissingExtraError: Its package is not installed; the extra is named.
+    """
+    for name in names:
+        if name not in _EXTRAS:
+            raise TrainingError(f"There is no tracker {name!r}. CSV and TensorBoard are always on; add wandb.")
+    extras = [_EXTRAS[name](out, run_name, facts, resume_step) for name in names]
+    return _Several([_Files(out, resume_step), _TensorBoard(out, resume_step), *extras])
+
+
+def learning_curves(log: Path, picture: Path) -> None:
+    """Draw the loss and the scores of a `log.csv` against the epoch."""
+    with log.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    epochs = [int(row["epoch"]) for row in rows]
+    figure = Figure(figsize=(9, 3.5))
+    left, right = figure.subplots(1, 2)
+    left.plot(epochs, [float(row["loss"]) for row in rows])
+    left.set(xlabel="epoch", ylabel="training loss")
+    for name in (n for n in rows[-1] if n.startswith("dice")):
+        right.plot(epochs, [float(row[name] or "nan") for row in rows], label=name)
+    right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
+    right.legend()
+    with written_aside(picture, overwrite=True) as aside:
+        figure.savefig(aside, format="png", dpi=90, bbox_inches="tight")

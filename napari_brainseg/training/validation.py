@@ -1,0 +1,145 @@
+"""Validation: whole cases, segmented as the program would, and the score that chooses the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.evaluation.overlap import Counts, macro, scheme_counts
+from napari_brainseg.inference.decoding import to_labels, to_probabilities
+from napari_brainseg.inference.windows import blend_weights, plan_windows
+from napari_brainseg.model_store.preprocessing import stacked
+from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.training.prepared import PreparedCase
+
+MEASURES = ("dice", "iou", "sensitivity", "recall", "specificity", "precision", "f1")
+
+CaseCounts = dict[str, dict[str, Counts]]  # case id -> background, class or region -> voxel counts
+Forward = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """A validated case: labels found (Z, Y, X), and the probability float16 (Z, Y, X) of the outermost map."""
+
+    case: PreparedCase
+    found: LabelArray
+    probability: NDArray[np.float16]
+
+    def counts(self, scheme: LabelScheme) -> dict[str, Counts]:
+        """Return the voxel counts of the background, of each class and of each region."""
+        return scheme_counts(self.found, self.case.labels, scheme)
+
+
+def validate(
+    forward: Forward, cases: Sequence[PreparedCase], record: ModelRecord, device: torch.device, batch: int = 16
+) -> Generator[Progress, None, list[Validated]]:
+    """Segment whole cases and return what was found.
+
+    Args:
+        forward: From images (N, C, *spatial) on the device to logits; called without gradients.
+        cases: The cases.
+        record: Of the model; tells slices from windows and how outputs become labels.
+        device: Where `forward` computes.
+        batch: Slices at once.
+    """
+    validated = []
+    for number, case in enumerate(cases):
+        yield Progress(number, len(cases), "validating")
+        predict = _slices if record.spatial_dims == 2 else _windows
+        with torch.no_grad():
+            maps = predict(forward, case, record, device, batch)
+            found = to_labels(maps, record.outputs, record.scheme)[0]
+        outermost = maps[0, 0] if maps.shape[1] == 1 or record.outputs[0] != "background" else maps[0].sum(0)
+        validated.append(Validated(case, found.numpy(), outermost.half().numpy()))
+    return validated
+
+
+def _slices(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
+    """Return probabilities (1, R, Z, Y, X) of a 2-D network."""
+    parts = []
+    for start in range(0, case.images.shape[1], batch):
+        places = range(start, min(start + batch, case.images.shape[1]))
+        images = torch.from_numpy(stacked(case.images, places, record.preprocessing.neighbours)).float()
+        logits = forward(images.to(device, memory_format=torch.channels_last))
+        parts.append(to_probabilities(logits, record.outputs).cpu())
+    return torch.cat(parts).transpose(0, 1)[None]
+
+
+def _windows(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
+    """Return probabilities (1, R, Z, Y, X) of a 3-D network, windows blended."""
+    size = record.window or case.labels.shape
+    window = (size[0], size[1], size[2])
+    weights = blend_weights(window)
+    total, weight = torch.zeros(0), torch.zeros(case.labels.shape)
+    for place in plan_windows(case.labels.shape, window):
+        content = torch.from_numpy(case.images[(slice(None), *place)]).float()
+        z, y, x = content.shape[1:]
+        content = torch.nn.functional.pad(content, [0, window[2] - x, 0, window[1] - y, 0, window[0] - z])
+        maps = to_probabilities(forward(content[None].to(device)), record.outputs).cpu()[0]
+        if not total.numel():
+            total = torch.zeros(len(maps), *case.labels.shape)
+        total[(slice(None), *place)] += maps[:, :z, :y, :x] * weights[:z, :y, :x]
+        weight[place] += weights[:z, :y, :x]
+    return (total / weight)[None]
+
+
+def score(counts: CaseCounts, name: str, scheme: LabelScheme) -> float:
+    """Return a validation score by name; higher is better.
+
+    `dice`, `iou`, `recall` (or `sensitivity`), `specificity`, `precision`, `f1`: mean over the regions of the mean over
+    the cases. `dice_WT` and so on: one region or class. `macro_recall` and so on: voxels of all cases pooled, mean over
+    the classes; `macro_recall_with_background` counts the background as one of them.
+
+    Raises:
+        TrainingError: There is no such score, region or class.
+    """
+    plain = name.removeprefix("macro_").removesuffix("_with_background")
+    measure, _, part = plain.partition("_")
+    known = {*scheme_names(scheme)}
+    if measure not in MEASURES or (part and part not in known):
+        choices = [*MEASURES, *(f"dice_{n}" for n in sorted(known)), *(f"macro_{m}" for m in MEASURES)]
+        near = get_close_matches(name, choices, n=1)
+        raise TrainingError(
+            f"There is no score {name!r} to monitor.{f' Did you mean {near[0]!r}?' if near else ''} "
+            f"There are {', '.join(MEASURES)}, each with _REGION behind it, or macro_ before it."
+        )
+    measure = "sensitivity" if measure == "recall" else measure
+    if name.startswith("macro_"):
+        return _macro(counts, measure, name.endswith("_with_background"), scheme)
+    parts = [part] if part else [region.name for region in scheme.regions]
+    return float(np.mean([[getattr(case[p], measure) for p in parts] for case in counts.values()]))
+
+
+def _macro(counts: CaseCounts, measure: str, background: bool, scheme: LabelScheme) -> float:
+    names = ["background", *(c.name for c in scheme.classes)]
+    pooled = {n: reduce(add, (case[n] for case in counts.values())) for n in names}
+    return macro(pooled, measure, background=background)
+
+
+def scheme_names(scheme: LabelScheme) -> list[str]:
+    """Return the names that counts are kept by, without the background."""
+    return [*(c.name for c in scheme.classes), *(r.name for r in scheme.regions)]
+
+
+def mean_dice(counts: CaseCounts, scheme: LabelScheme) -> dict[str, float]:
+    """Return the mean Dice of each region over the cases."""
+    return {r.name: float(np.mean([case[r.name].dice for case in counts.values()])) for r in scheme.regions}
+
+
+def score_facts(counts: CaseCounts, scheme: LabelScheme) -> Mapping[str, Any]:
+    """Return Dice per case and region, and their means, as a model's record keeps them."""
+    cases = {id: {r.name: case[r.name].dice for r in scheme.regions} for id, case in counts.items()}
+    return {"validation": {"mean": mean_dice(counts, scheme), "cases": cases}}
