@@ -36,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
         if name == chosen:  # only the chosen verb's module is imported, so that `brainseg info` never waits for torch
             import_module(f"napari_brainseg.cli.{name}").add_arguments(verb)
-    parsed = parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    # argparse takes words such as key=value in one place only; people write them between the options too.
+    if rest and not (hasattr(parsed, "overrides") and all("=" in r and not r.startswith("-") for r in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.overrides += rest
     try:
         status: int = import_module(f"napari_brainseg.cli.{parsed.verb}").run(parsed)
     except BrainsegError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,14 @@ def run(args: argparse.Namespace) -> int:
         if (settings.out / "last.pt").exists() and not args.resume:
             print(f"What was learned is kept in {settings.out}: --resume goes on with it.", file=sys.stderr)
         raise
-    print(settings.out / settings.name)
+    if _speaks():
+        print(settings.out / settings.name)
     return 0
+
+
+def _speaks() -> bool:
+    """Whether this is the first of the processes of a run: the others are silent."""
+    return all(os.environ.get(rank, "0") == "0" for rank in ("LOCAL_RANK", "NODE_RANK"))
 
 
 def _find_rate(settings: TrainingSettings) -> int:
@@ -54,6 +61,8 @@ def _find_rate(settings: TrainingSettings) -> int:
 
 
 def _show(progress: Progress) -> None:
+    if not _speaks():
+        return
     if progress.message.startswith("loss"):
         print(f"epoch {progress.done} of {progress.total}: {progress.message}", flush=True)
     elif sys.stderr.isatty():

@@ -9,18 +9,28 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import written_aside
 from napari_brainseg.training.schedules import Schedule
 
+_WHOLE = StateDictOptions(full_state_dict=True)
+
 
 @dataclass
 class RunState:
     """Weights, optimizer, schedule, and how far the run is.
 
-    Chance needs no state: whatever an epoch draws follows from the seed and its number.
+    Chance needs no state: whatever an epoch draws follows from the seed and its number. Weights that several processes
+    share out between them are put together whenever they are asked for, which all processes must do together.
     """
 
     network: nn.Module
@@ -33,23 +43,22 @@ class RunState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_scores: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def judged(self) -> nn.Module:
-        """The network whose weights are validated: the average where there is one."""
-        return self.average.module if self.average is not None else self.network
+    def judged_weights(self) -> dict[str, Tensor]:
+        """Return the weights that are validated, whole: those of the average where there is one."""
+        return weights_of(self.average.module if self.average is not None else self.network)
 
     def keep_best(self, score: float, scores: dict[str, Any]) -> None:
         """Keep the judged weights as the best so far."""
         self.best, self.best_epoch, self.best_scores = score, self.epoch, scores
-        self.best_weights = {k: v.detach().cpu().clone() for k, v in self.judged.state_dict().items()}
+        self.best_weights = {k: v.detach().cpu().clone() for k, v in self.judged_weights().items()}
 
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write the checkpoint aside and rename it; raise `OutputError`, the old one kept, when that fails."""
-        state = {
+    def snapshot(self, fingerprint: str) -> dict[str, Any]:
+        """Return all of the state, as `write` keeps it."""
+        return {
             "fingerprint": fingerprint,
-            "network": self.network.state_dict(),
+            "network": weights_of(self.network),
             "average": self.average.state_dict() if self.average is not None else None,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": get_optimizer_state_dict(self.network, self.optimizer, options=_WHOLE),
             "schedule": self.schedule.scheduler.state_dict(),
             "epoch": self.epoch,
             "best": self.best,
@@ -57,11 +66,6 @@ class RunState:
             "best_weights": self.best_weights,
             "best_scores": self.best_scores,
         }
-        with written_aside(path, overwrite=True) as aside:
-            try:
-                torch.save(state, aside)
-            except RuntimeError as error:  # what torch's writer makes of a full disk
-                raise OSError(str(error).splitlines()[0]) from error
 
     def resume(self, path: Path, fingerprint: str) -> None:
         """Go on from a checkpoint.
@@ -75,13 +79,27 @@ class RunState:
             raise TrainingError(f"{path} is damaged. Remove it, or choose another 'out'.") from error
         if state.get("fingerprint") != fingerprint:
             raise TrainingError(f"{path} belongs to other settings. Choose another 'out', or delete that folder.")
-        self.network.load_state_dict(state["network"])
+        set_model_state_dict(self.network, state["network"], options=_WHOLE)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        set_optimizer_state_dict(self.network, self.optimizer, state["optimizer"], options=_WHOLE)
         self.schedule.scheduler.load_state_dict(state["schedule"])
         self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
         self.best_weights, self.best_scores = state["best_weights"], state["best_scores"]
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return all weights and buffers of a network, whole also where processes share them out."""
+    return get_model_state_dict(network, options=_WHOLE)  # type: ignore[return-value]
+
+
+def write_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a snapshot aside and rename it; raise `OutputError`, the old one kept, when that fails."""
+    with written_aside(path, overwrite=True) as aside:
+        try:
+            torch.save(state, aside)
+        except RuntimeError as error:  # what torch's writer makes of a full disk
+            raise OSError(str(error).splitlines()[0]) from error
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel | None:

@@ -19,7 +19,7 @@ from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.model_store.card import training_card
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.training.augmentation import augment
-from napari_brainseg.training.checkpoints import RunState, moving_average
+from napari_brainseg.training.checkpoints import RunState, moving_average, write_checkpoint
 from napari_brainseg.training.mask_edges import draw_mask_edges
 from napari_brainseg.training.monitoring import Watcher
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
@@ -72,14 +72,15 @@ def train(
         )
     session = yield from open_session(settings)
     network = first_network(settings, session.record).to(session.device)
+    wrapped = session.fabric.setup_module(network)  # before the optimizer: it may share out the weights
     state = _begin(session, network)
     if resume and checkpoint.exists():
         state.resume(checkpoint, fingerprint)
+    optimizer = session.fabric.setup_optimizers(state.optimizer)
     main = session.fabric.is_global_zero
     if main:
         facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
         write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
-    wrapped, optimizer = session.fabric.setup(network, state.optimizer)
     watcher = Watcher(session, state.epoch, facts_of(settings)) if main else None
     try:
         while state.epoch < settings.epochs and not _is_out_of_patience(state, settings):
@@ -93,12 +94,14 @@ def train(
             improved = value > state.best
             if improved:
                 state.keep_best(value, dict(score_facts(counts, session.record.scheme)))
-            if main:
-                state.save(checkpoint, fingerprint)
+            snapshot = state.snapshot(fingerprint)
+            if watcher is not None:
                 if improved:
                     _save(session, state, command)
                 row = _row(session, state, loss, counts, pace)
-                watcher.epoch(state, row, validated, improved=improved)  # type: ignore[union-attr]
+                watcher.epoch(state, row, validated, improved=improved)
+                # Last: a run that is killed before repeats the epoch, and with it its row of the log.
+                write_checkpoint(snapshot, checkpoint)
             yield _report(session, state, loss, counts, value)
     finally:
         if watcher is not None:
@@ -206,7 +209,7 @@ def _raise_unless_finite(session: Session, loss: Tensor, numbers: Tensor, epoch:
 
 
 def _validate(session: Session, state: RunState) -> Generator[Progress, None, list[Validated]]:
-    judged = state.judged.eval()
+    judged = _judged(session, state)
 
     def forward(images: Tensor) -> Tensor:
         with session.fabric.autocast():
@@ -215,6 +218,16 @@ def _validate(session: Session, state: RunState) -> Generator[Progress, None, li
 
     mine = session.validation[session.fabric.global_rank :: session.fabric.world_size]
     return (yield from validate(forward, mine, session.record, session.device))
+
+
+def _judged(session: Session, state: RunState) -> nn.Module:
+    """Return the network that is validated; a whole copy where processes share out the weights."""
+    if session.settings.strategy == "fsdp":
+        network = new_network(session.record).to(session.device)
+        network.load_state_dict(state.judged_weights())
+        return network.eval()
+    judged: nn.Module = state.average.module if state.average is not None else state.network
+    return judged.eval()
 
 
 def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
@@ -252,7 +265,7 @@ def _report(session: Session, state: RunState, loss: float, counts: CaseCounts, 
 
 def _model(session: Session, state: RunState) -> Model:
     network = new_network(session.record)
-    network.load_state_dict(state.best_weights or state.judged.state_dict())
+    network.load_state_dict(state.best_weights or state.judged_weights())
     record = replace(session.record, scores=state.best_scores, training=facts_of(session.settings))
     return Model(record, network.eval())
 

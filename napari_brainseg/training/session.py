@@ -16,7 +16,10 @@ import monai
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
 
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import Progress
@@ -61,7 +64,8 @@ class Session:
 
     def share(self, batch: Tensor) -> Tensor:
         """Return this process's part of a global batch."""
-        return batch[self.fabric.global_rank :: self.fabric.world_size]
+        whole = len(batch) - len(batch) % self.fabric.world_size  # every process gets as many as the others
+        return batch[:whole][self.fabric.global_rank :: self.fabric.world_size]
 
 
 def open_session(settings: TrainingSettings) -> Generator[Progress, None, Session]:
@@ -76,7 +80,7 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     fabric = make_fabric(settings)
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()
-    data, validation = yield from _read(settings, record, fabric.device)
+    data, validation = yield from _read(settings, record, fabric.device, fabric.global_rank)
     frequencies = _frequencies(data, settings) if needs_frequencies(loss_terms(settings)) else None
     loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
     return Session(settings, record, augmentation, fabric, fabric.device, data, validation, loss.to(fabric.device))
@@ -114,8 +118,12 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
     """Return the Fabric of a run: device, processes, and the precision that is fast and safe there."""
     device = resolve_device(settings.device)
     one = settings.devices * settings.nodes == 1
+    one = settings.devices * settings.nodes == 1
     devices: Any = [device.index] if one and device.index is not None else settings.devices
-    strategy = "ddp" if settings.strategy == "auto" and not one else settings.strategy
+    strategy: Any = "ddp" if settings.strategy == "auto" and not one else settings.strategy
+    if strategy == "fsdp":
+        processes = settings.devices * settings.nodes
+        strategy = ModelParallelStrategy(_share_out, data_parallel_size=processes, tensor_parallel_size=1)
     try:
         return Fabric(
             accelerator=device.type,
@@ -126,6 +134,14 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
         )
     except (ValueError, RuntimeError) as error:
         raise TrainingError(f"These devices or this strategy cannot be used: {str(error).splitlines()[0]}") from error
+
+
+def _share_out(network: nn.Module, mesh: DeviceMesh) -> nn.Module:
+    """Let the processes share out the weights of a network (FSDP, arXiv:2304.11277), all together: they are small."""
+    for weight in network.parameters():
+        weight.data = weight.data.contiguous()  # weights in channels_last order cannot be shared out
+    fully_shard(network, mesh=mesh["data_parallel"])  # in place
+    return network
 
 
 def _precision(settings: TrainingSettings, device: torch.device) -> Any:
@@ -157,7 +173,7 @@ def first_network(settings: TrainingSettings, record: ModelRecord) -> nn.Module:
 
 
 def _read(
-    settings: TrainingSettings, record: ModelRecord, device: torch.device
+    settings: TrainingSettings, record: ModelRecord, device: torch.device, rank: int
 ) -> Generator[Progress, None, tuple[SliceSet | PatchSet, list[PreparedCase]]]:
     split = read_split(settings.split, settings.split_name).with_share(settings.data_share, settings.seed)
     prepared = partial(prepare_labelled, channels=record.channels, scheme=record.scheme, settings=record.preprocessing)
@@ -174,7 +190,9 @@ def _read(
         size = (settings.size[0], settings.size[1])
         neighbours = record.preprocessing.neighbours
         choice = SliceChoice(size, neighbours, settings.least_tumour, settings.central_slices)
-        slices = yield from slice_set(preparing, choice, settings.cache, settings.out / "cache", device)
+        slices = yield from slice_set(
+            preparing, choice, settings.cache, settings.out / "cache" / f"process-{rank}", device
+        )
         return slices, validation
     cases = []
     for number, prepare in enumerate(preparing):

@@ -17,6 +17,7 @@ _CHOICES = {
     "cache": ("memory", "device", "disk", "none"),
     "precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
     "highlight": ("", "join", "replace"),
+    "strategy": ("auto", "ddp", "fsdp"),
 }
 _ABOVE_ZERO = ("epochs", "batch", "rate", "accumulate", "devices", "nodes", "oversample", "data_share")
 _NOT_BELOW_ZERO = ("empty_share", "phantoms", "weight_decay", "clip", "patience", "least_tumour", "central_slices")
@@ -75,7 +76,7 @@ class TrainingSettings:
         nodes: Machines.
         strategy: How processes work together: `auto`, `ddp`, `fsdp`.
         precision: `auto`, `32-true`, `bf16-mixed` or `16-mixed`.
-        trackers: Trackers besides CSV and TensorBoard: `wandb`.
+        trackers: Trackers besides CSV and TensorBoard: `wandb`, `mlflow`.
     """
 
     name: str
@@ -141,6 +142,8 @@ class TrainingSettings:
                 )
         if self.data_share > 1 or not 0 <= self.average < 1:
             raise TrainingError("data_share is at most 1, and average is below 1.")
+        if self.strategy == "fsdp" and self.average:
+            raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
         dimensions = 3 if self.sampling == "patches" else 2
         if len(self.size) != dimensions:
             raise TrainingError(f"size has {len(self.size)} numbers; {self.sampling} need {dimensions}.")

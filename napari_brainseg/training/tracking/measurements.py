@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 
 def _gradients(network: nn.Module) -> dict[str, list[Tensor]]:
-    """Return the gradients of each of the network's blocks, by its name at the top."""
+    """Return the gradients of each block of the network by its name; with `fsdp` this process's part of them."""
     blocks: dict[str, list[Tensor]] = defaultdict(list)
     for name, weight in network.named_parameters():
         if weight.grad is not None:
-            blocks[name.partition(".")[0]].append(weight.grad.detach().float().flatten())
+            gradient = getattr(weight.grad, "to_local", lambda grad=weight.grad: grad)()
+            blocks[name.partition(".")[0]].append(gradient.detach().float().flatten())
     return blocks
 
 

@@ -1,4 +1,4 @@
-"""Where a run is written down: a CSV file and TensorBoard always, Weights & Biases where it is named."""
+"""Where a run is written down: a CSV file and TensorBoard always, Weights & Biases and MLflow where they are named."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Files:
                 self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= resume_step]
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self._rows.append({"epoch": str(step), **{name: f"{value:.6g}" for name, value in values.items()}})
+        self._rows.append({"epoch": str(step), **{name: f"{value:.8g}" for name, value in values.items()}})
         columns = list(dict.fromkeys(name for row in self._rows for name in row))
         lines = [columns, *([row.get(name, "") for name in columns] for row in self._rows)]
         write_text(self._log, "".join(",".join(line) + "\n" for line in lines))
@@ -120,7 +120,41 @@ class _WandB:
         self._run.finish()
 
 
-_EXTRAS: Mapping[str, Callable[..., Tracker]] = {"wandb": _WandB}
+class _MLflow:
+    """MLflow; in the folder of the run where no tracking server is set up. A resumed run is a new one there."""
+
+    def __init__(self, out: Path, name: str, facts: Mapping[str, Any], resume_step: int) -> None:
+        try:
+            from mlflow.tracking import MlflowClient
+        except ImportError as error:
+            raise MissingExtraError("mlflow", "mlflow") from error
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server:  # MLflow would rather have a database, which takes a larger package
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        self._client = MlflowClient(tracking_uri=server or (out / "mlflow").resolve().as_uri())
+        experiment = self._client.get_experiment_by_name("napari-brainseg")
+        number = experiment.experiment_id if experiment else self._client.create_experiment("napari-brainseg")
+        self._run = self._client.create_run(number, run_name=name).info.run_id
+        self._client.log_dict(self._run, dict(facts), "settings.json")
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._client.log_metric(self._run, name, value, step=step)
+
+    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
+        """Keep none: MLflow has no histograms."""
+
+    def picture(self, name: str, pixels: Picture, step: int) -> None:
+        self._client.log_image(self._run, pixels, artifact_file=f"pictures/{name}-{step}.png")
+
+    def artifact(self, path: Path) -> None:
+        self._client.log_artifacts(self._run, str(path), path.name)
+
+    def close(self) -> None:
+        self._client.set_terminated(self._run)
+
+
+_EXTRAS: Mapping[str, Callable[..., Tracker]] = {"wandb": _WandB, "mlflow": _MLflow}
 
 
 class _Several:
@@ -154,7 +188,7 @@ def create_trackers(
     """Return one tracker that tells them all: CSV with pictures, TensorBoard, and the named extras.
 
     Args:
-        names: `wandb`.
+        names: `wandb`, `mlflow`.
         out: Folder of the run.
         run_name: Shown by the trackers.
         facts: Settings and versions.
@@ -166,7 +200,9 @@ def create_trackers(
     """
     for name in names:
         if name not in _EXTRAS:
-            raise TrainingError(f"There is no tracker {name!r}. CSV and TensorBoard are always on; add wandb.")
+            raise TrainingError(
+                f"There is no tracker {name!r}. CSV and TensorBoard are always on; add {' or '.join(_EXTRAS)}."
+            )
     extras = [_EXTRAS[name](out, run_name, facts, resume_step) for name in names]
     return _Several([_Files(out, resume_step), _TensorBoard(out, resume_step), *extras])
 
