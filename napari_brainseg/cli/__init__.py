@@ -19,6 +19,7 @@ VERBS = {
     "finetune": "teach a model from the corrections of a project",
     "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",
+    "evaluate": "score masks against references, or a model on a part of a split",
     "models": "list the models that can be used",
 }
 
