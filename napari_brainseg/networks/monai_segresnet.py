@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from monai.networks.nets import SegResNet
-from torch import Tensor, nn
+from torch import nn
 
-from napari_brainseg.networks.padding import cropped, padded
-
-
-class _AnySize(nn.Module):
-    def __init__(self, network: SegResNet) -> None:
-        super().__init__()
-        self.network = network
-        self.stride = 2 ** (len(network.blocks_down) - 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return cropped(self.network(padded(images, self.stride)), images)
+from napari_brainseg.networks.padding import AnySize
 
 
 def create(in_channels: int, out_channels: int, spatial_dims: int = 3, width: int = 16, **options: Any) -> nn.Module:
-    """Build a SegResNet whose first stage has `width` filters; the other options are MONAI's own."""
-    return _AnySize(
-        SegResNet(
-            spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels, init_filters=width, **options
-        )
+    """Build a SegResNet whose first stage has `width` filters, 8 or a multiple; the other options are MONAI's own."""
+    network = SegResNet(
+        spatial_dims=spatial_dims, in_channels=in_channels, out_channels=out_channels, init_filters=width, **options
     )
+    return AnySize(network, 2 ** (len(network.blocks_down) - 1))

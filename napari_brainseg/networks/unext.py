@@ -110,6 +110,8 @@ class UNeXt(nn.Module):
         super().__init__()
         if spatial_dims != 2:
             raise TypeError("unext is a network for slices (spatial_dims=2)")
+        if len(widths) != 5:
+            raise ValueError(f"widths must be 5 numbers, not {list(widths)}")
         w1, w2, w3, w4, w5 = widths
         self.encoder = nn.ModuleList(
             [_Down(in_channels, w1), _Down(w1, w2), _Down(w2, w3), _Tokens(w3, w4), _Tokens(w4, w5)]
@@ -122,7 +124,7 @@ class UNeXt(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, out_channels, H, W) for images (N, in_channels, H, W)."""
-        x = padded(images, self.stride)
+        x = padded(images, self.stride, two=True)
         skips = []
         for stage in self.encoder:
             x = stage(x)
