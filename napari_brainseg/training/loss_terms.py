@@ -1,7 +1,12 @@
-"""Losses by name, for regions and classes alike, and weighted sums of them."""
+"""Losses by name, for regions and classes alike, and weighted sums of them.
+
+For a softmax, a binary cross-entropy is that of each class against the others, and terms of Dice leave the background
+out, but for the two whose papers count it (exponential_logarithmic and generalised_dice).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,6 +28,10 @@ class Head:
     softmax: bool
     frequencies: Tensor | None = None
 
+    def sigmoids(self, logits: Tensor) -> Tensor:
+        """Return fp32 logits whose sigmoids are the probabilities of all outputs."""
+        return losses.against_rest(logits.float()) if self.softmax else logits.float()
+
     def foreground(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return fp32 probabilities and targets of all but the background."""
         logits, targets = logits.float(), targets.float()
@@ -36,19 +45,20 @@ class Head:
 
 
 def _bce(logits: Tensor, targets: Tensor, head: Head) -> Tensor:
-    return losses.cross_entropy(logits, targets, softmax=False)
+    return losses.cross_entropy(head.sigmoids(logits), targets, softmax=False)
 
 
 def _bce_dice(
-    logits: Tensor, targets: Tensor, head: Head, bce: float = 1.0, dice: float = 1.0, reduce: str = "batch"
+    logits: Tensor,
+    targets: Tensor,
+    head: Head,
+    bce: float = 1.0,
+    dice: float = 1.0,
+    reduce: str = "batch",
+    smooth: float = 1.0,
 ) -> Tensor:
-    if reduce not in ("batch", "sample"):
-        raise TrainingError(f"bce_dice cannot reduce by {reduce!r}; choose batch or sample.")
-    if head.softmax:  # each class against the others
-        probabilities, truth = logits.float().softmax(1).clamp(1e-6, 1 - 1e-6), targets.float()
-        entropy = nn.functional.binary_cross_entropy(probabilities, truth)
-        return bce * entropy + dice * (1 - losses.overlap(probabilities, truth, per_sample=reduce == "sample").mean())
-    return losses.bce_dice(logits, targets, bce, dice, reduce)
+    overlap = losses.overlap(*head.foreground(logits, targets), smooth, per_sample=reduce == "sample")
+    return bce * _bce(logits, targets, head) + dice * (1 - overlap.mean())
 
 
 def _soft_dice(logits: Tensor, targets: Tensor, head: Head, smooth: float = 1.0) -> Tensor:
@@ -77,14 +87,7 @@ def _weighted_cross_entropy(logits: Tensor, targets: Tensor, head: Head, most: f
 def _exponential_logarithmic(
     logits: Tensor, targets: Tensor, head: Head, dice: float = 0.8, cross: float = 0.2, gamma: float = 0.3
 ) -> Tensor:
-    logits, targets, shares = logits.float(), targets.float(), head.rarity().to(logits.device)
-    shape = (-1, *[1] * (logits.ndim - 2))
-    if head.softmax:
-        weights = ((1 / shares).sqrt().reshape(shape) * targets).sum(1)
-        return losses.exponential_logarithmic(logits.softmax(1), targets, weights, dice, cross, gamma)
-    inside, outside = (1 / shares).sqrt().reshape(shape), (1 / (1 - shares).clamp(min=1e-6)).sqrt().reshape(shape)
-    weights = inside * targets + outside * (1 - targets)
-    return losses.exponential_logarithmic(logits.sigmoid(), targets, weights, dice, cross, gamma)
+    return losses.exponential_logarithmic(logits, targets, head.rarity(), dice, cross, gamma, softmax=head.softmax)
 
 
 def _switching(
@@ -95,12 +98,9 @@ def _switching(
     threshold: float = 0.05,
     small_first: bool = True,
 ) -> Tensor:
+    first = 1 if head.softmax else 0
     return losses.switching(
-        logits[:, 1:] if head.softmax else logits,
-        targets[:, 1:] if head.softmax else targets,
-        share,
-        threshold,
-        small_first=small_first,
+        head.sigmoids(logits)[:, first:], targets[:, first:], share, threshold, small_first=small_first
     )
 
 
@@ -109,15 +109,15 @@ def _tversky(logits: Tensor, targets: Tensor, head: Head, alpha: float = 0.3, be
 
 
 def _generalised_dice(logits: Tensor, targets: Tensor, head: Head) -> Tensor:
-    """MONAI's (Sudre 2017, arXiv:1707.03237)."""
-    loss: Tensor = GeneralizedDiceLoss(softmax=head.softmax, sigmoid=not head.softmax)(logits.float(), targets.float())
+    """MONAI's (Sudre 2017, arXiv:1707.03237), pooled over the batch, since an empty slice would have no weight."""
+    measure = GeneralizedDiceLoss(softmax=head.softmax, sigmoid=not head.softmax, batch=True)
+    loss: Tensor = measure(logits.float(), targets.float())
     return loss
 
 
 def _hausdorff_dt(logits: Tensor, targets: Tensor, head: Head, alpha: float = 2.0) -> Tensor:
     """MONAI's (Karimi 2019, arXiv:1904.10030)."""
-    measure = HausdorffDTLoss(alpha=alpha, softmax=head.softmax, sigmoid=not head.softmax, include_background=True)
-    loss: Tensor = measure(logits.float(), targets.float())
+    loss: Tensor = HausdorffDTLoss(alpha=alpha, include_background=True)(*head.foreground(logits, targets))
     return loss
 
 
@@ -182,10 +182,25 @@ def create_loss(terms: Terms, *, softmax: bool, frequencies: Tensor | None = Non
             near = get_close_matches(name, LOSSES, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TrainingError(f"There is no loss {name!r}.{hint} There are {', '.join(LOSSES)}.")
-        known = ["weight", *list(signature(LOSSES[name]).parameters)[3:]]
-        for option in options:
-            if option not in known:
-                raise TrainingError(f"The loss {name!r} has no option {option!r}; it takes {', '.join(known)}.")
+        known = {"weight": 1.0, **{p.name: p.default for p in list(signature(LOSSES[name]).parameters.values())[3:]}}
+        for option, value in options.items():
+            _check_option(name, option, value, known)
     if not terms:
         raise TrainingError(f"No loss is named. There are {', '.join(LOSSES)}.")
     return LossSum(terms, Head(softmax, frequencies))
+
+
+def _check_option(loss: str, option: str, value: Any, known: Mapping[str, Any]) -> None:
+    """Raise `TrainingError` where a loss has no such option, or it cannot have this value."""
+    if option not in known:
+        raise TrainingError(f"The loss {loss!r} has no option {option!r}; it takes {', '.join(known)}.")
+    default = known[option]
+    if option == "reduce":
+        fits, needed = value in ("batch", "sample"), "batch or sample"
+    elif isinstance(default, bool):
+        fits, needed = isinstance(value, bool), "true or false"
+    else:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+        needed = "a number, 0 or more"
+    if not fits:
+        raise TrainingError(f"{option} of the loss {loss!r} is {value!r}; it must be {needed}.")

@@ -10,8 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Dice and probabilities are kept this far from 0 and 1 where a logarithm or a root has an infinite gradient.
-_CLAMP = 1e-6
+# -ln p and -ln Dice are kept this far from 0, where a root of them has an infinite gradient.
+_LEAST = 1e-6
+_LEAST_DICE = 1e-12
+
+
+def against_rest(logits: Tensor) -> Tensor:
+    """Return z_k - ln Σ_{j ≠ k} exp z_j, whose sigmoid is the softmax probability of class k.
+
+    So every loss of independent outputs is one of a softmax too, without the logarithm of a probability that is 0.
+    """
+    others = [torch.cat([logits[:, :k], logits[:, k + 1 :]], 1).logsumexp(1) for k in range(logits.shape[1])]
+    return logits - torch.stack(others, 1)
 
 
 def overlap(probabilities: Tensor, targets: Tensor, smooth: float = 1.0, *, per_sample: bool = False) -> Tensor:
@@ -77,33 +87,39 @@ def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None = None
 
 
 def exponential_logarithmic(
-    probabilities: Tensor,
+    logits: Tensor,
     targets: Tensor,
-    weights: Tensor,
+    frequencies: Tensor,
     dice_weight: float = 0.8,
     cross_weight: float = 0.2,
     gamma: float = 0.3,
+    *,
+    softmax: bool,
 ) -> Tensor:
     """Return w_dice · mean((-ln Dice)^γ) + w_cross · mean(w_l (-ln p_l)^γ), Wong 2018 (arXiv:1809.00076, eq. 1-3).
 
-    p_l is the probability of the true class (for a sigmoid: of the truth, inside or outside). Dice and p are clamped,
-    because for γ < 1 the gradient is infinite at 1.
+    l is what a voxel is: a class of the softmax, the background among them, or the inside or outside of a region; p_l
+    is its probability, and w_l = √(Σf / f_l). Both logarithms are clamped: for γ < 1 the gradient is infinite at 1.
 
     Args:
-        probabilities: 0 to 1, fp32.
+        logits: Any floating type; computed in fp32.
         targets: 0 or 1; one-hot for a softmax.
-        weights: w_l = √(Σf / f_l) of what each voxel is, (N, *spatial) for a softmax or (N, K, *spatial).
+        frequencies: The share f of all voxels that each output has, (K,), above 0.
         dice_weight: w_dice.
         cross_weight: w_cross.
         gamma: γ of both terms.
+        softmax: The outputs are classes of a softmax.
     """
-    dice = overlap(probabilities, targets).clamp(_CLAMP, 1 - _CLAMP)
-    if weights.ndim == probabilities.ndim:
-        true = probabilities * targets + (1 - probabilities) * (1 - targets)
-    else:
-        true = (probabilities * targets).sum(1)
-    cross = weights * (-true.clamp(_CLAMP, 1 - _CLAMP).log()) ** gamma
-    return dice_weight * ((-dice.log()) ** gamma).mean() + cross_weight * cross.mean()
+    logits, targets = logits.float(), targets.float()
+    logits = against_rest(logits) if softmax else logits
+    shape = (-1, *[1] * (logits.ndim - 2))
+    inside = frequencies.to(logits).rsqrt().reshape(shape)
+    outside = (1 - frequencies).to(logits).clamp(min=_LEAST).rsqrt().reshape(shape)
+    dice = overlap(logits.sigmoid(), targets).clamp(min=_LEAST_DICE)
+    true, _ = _log_truth(logits, targets, softmax=softmax)
+    weights = (inside * targets).sum(1) if softmax else inside * targets + outside * (1 - targets)
+    cross = weights * (-true).clamp(min=_LEAST) ** gamma
+    return dice_weight * ((-dice.log()).clamp(min=_LEAST) ** gamma).mean() + cross_weight * cross.mean()
 
 
 def switching(
@@ -111,18 +127,19 @@ def switching(
 ) -> Tensor:
     """Return BCE + λ (1 - Dice) + (1 - λ) (1 - inverse Dice), the two weights exchanged by the batch's foreground.
 
-    After Anand 2020. The study's τ is not known; 0.05, near the tumour's share of an LGG slice with one, is ours.
+    After Anand 2020 (arXiv:2008.03750). The τ of the study that used it here is not known; 0.05, near the tumour's
+    share of an LGG slice with one, is ours.
 
     Args:
         logits: Of sigmoid outputs.
         targets: 0 or 1.
         share: λ.
-        threshold: τ, the share of foreground at which the weights are exchanged.
+        threshold: τ, the share of voxels in any output at which the weights are exchanged.
         small_first: λ belongs to Dice below the threshold, and to the inverse Dice above it; False the other way round.
     """
     logits, targets = logits.float(), targets.float()
     probabilities = logits.sigmoid()
-    below = targets.mean() < threshold
+    below = targets.amax(1).mean() < threshold
     weight = torch.where(below == small_first, share, 1 - share)
     dice, inverse = soft_dice(probabilities, targets), inverse_dice(probabilities, targets)
     return functional.binary_cross_entropy_with_logits(logits, targets) + weight * dice + (1 - weight) * inverse
@@ -131,11 +148,9 @@ def switching(
 def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, *, softmax: bool) -> Tensor:
     """Return the mean of -(1 - p_t)^γ ln p_t, p_t the probability of the truth (Lin 2017, arXiv:1708.02002)."""
     logits, targets = logits.float(), targets.float()
-    if softmax:
-        log_true = (logits.log_softmax(1) * targets).sum(1)
-    else:
-        log_true = functional.logsigmoid(logits) * targets + functional.logsigmoid(-logits) * (1 - targets)
-    return (-((1 - log_true.exp()).clamp(min=0) ** gamma) * log_true).mean()
+    true, false = _log_truth(against_rest(logits) if softmax else logits, targets, softmax=softmax)
+    # From the logarithm of 1 - p_t, so that its gradient is finite for every γ.
+    return (-(gamma * false).exp() * true).mean()
 
 
 def tversky(
@@ -147,3 +162,11 @@ def tversky(
     fp = (probabilities * (1 - targets)).sum(axes)
     fn = ((1 - probabilities) * targets).sum(axes)
     return (1 - (tp + smooth) / (tp + alpha * fp + beta * fn + smooth)).mean()
+
+
+def _log_truth(logits: Tensor, targets: Tensor, *, softmax: bool) -> tuple[Tensor, Tensor]:
+    """Return ln p_t and ln(1 - p_t) of the truth from sigmoid logits, (N, K, *spatial), or (N, *spatial) of classes."""
+    if softmax:
+        return (functional.logsigmoid(logits) * targets).sum(1), (functional.logsigmoid(-logits) * targets).sum(1)
+    signed = logits * (2 * targets - 1)
+    return functional.logsigmoid(signed), functional.logsigmoid(-signed)
