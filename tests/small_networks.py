@@ -25,7 +25,7 @@ SMALL: dict[tuple[str, int], tuple[dict[str, Any], int]] = {
     ("monai_segresnet", 3): ({"width": 8, "blocks_down": [1, 1, 1], "blocks_up": [1, 1]}, 108_571),
     ("monai_dynunet", 2): ({"filters": [4, 8, 8, 8, 8], "deep_supervision": True, "deep_supr_num": 2}, 11_373),
     ("monai_dynunet", 3): ({"filters": [8, 8, 8], "strides": [1, [1, 2, 2], 2]}, 20_395),
-    ("monai_unetr", 2): ({**_TOKENS, "img_size": 48, "feature_size": 4}, 90_943),
+    ("monai_unetr", 2): ({**_TOKENS, "feature_size": 4}, 90_863),
     ("monai_unetr", 3): ({**_TOKENS, "feature_size": 4}, 311_359),
     ("monai_swin_unetr", 2): (_SWIN, 1_426_173),
     ("monai_swin_unetr", 3): (_SWIN, 3_733_617),

@@ -1,4 +1,4 @@
-"""MONAI's UNETR (Hatamizadeh 2022, arXiv:2103.10504), padded to the one size that it is built for."""
+"""MONAI's UNETR (Hatamizadeh 2022, arXiv:2103.10504), for any size."""
 
 from __future__ import annotations
 
@@ -8,35 +8,30 @@ from typing import Any
 from monai.networks.nets import UNETR
 from torch import Tensor, nn
 
-from napari_brainseg.base.errors import ModelError
 from napari_brainseg.networks.padding import cropped, padded
-from napari_brainseg.networks.transformers import size_per_axis, without_cross_attention
+from napari_brainseg.networks.transformers import TokenEncoder, size_per_axis
 
 _PATCH = 16  # MONAI's, fixed
 
 
-class _OneSize(nn.Module):
-    """UNETR for images up to `size`; smaller ones are padded to it."""
+class _AnySize(nn.Module):
+    """UNETR with the positions of its tokens interpolated to the image; it runs MONAI's blocks itself."""
 
-    def __init__(self, network: nn.Module, size: tuple[int, ...]) -> None:
+    def __init__(self, network: UNETR, grid: Sequence[int]) -> None:
         super().__init__()
+        self.encoder = TokenEncoder(network.vit, grid)
+        del network.vit
         self.network = network
-        self.size = size
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, K, *spatial) for images (N, C, *spatial).
-
-        Raises:
-            ModelError: The images are larger than the network was built for.
-        """
-        shape = images.shape[2:]
-        if any(have > most for have, most in zip(shape, self.size, strict=True)):
-            built, given = (" x ".join(map(str, sizes)) for sizes in (self.size, shape))
-            raise ModelError(
-                f"This monai_unetr was built for images up to {built}, these are {given}. Train one with a larger "
-                "img_size."
-            )
-        return cropped(self.network(padded(images, self.size)), images)
+        """Return logits (N, K, *spatial) for images (N, C, *spatial)."""
+        network, whole = self.network, padded(images, _PATCH, two=True)
+        deepest, hidden = self.encoder(whole)
+        x = network.decoder5(deepest, network.encoder4(hidden[9]))
+        x = network.decoder4(x, network.encoder3(hidden[6]))
+        x = network.decoder3(x, network.encoder2(hidden[3]))
+        x = network.decoder2(x, network.encoder1(whole))
+        return cropped(network.out(x), images)
 
 
 def create(
@@ -52,19 +47,20 @@ def create(
         in_channels: Image channels.
         out_channels: Classes or regions.
         spatial_dims: 2 or 3.
-        img_size: The largest image, in pixels, of all axes or of each, rounded up to the patch of 16; by default 256
-            in 2-D and 96 in 3-D.
+        img_size: Pixels of all axes, or of each, that the learnt positions are for; rounded up to the patch of 16. By
+            default 256 in 2-D and 96 in 3-D.
         **options: MONAI's own, such as `feature_size`, `hidden_size`, `mlp_dim` and `num_heads`.
 
     Raises:
         ValueError: The size does not fit the axes, or MONAI refuses an option.
     """
-    wanted = size_per_axis(img_size or (256 if spatial_dims == 2 else 96), spatial_dims)
-    # A single patch is no sequence, and instance norm cannot learn from one value.
-    size = tuple(-(-extent // _PATCH) * _PATCH for extent in wanted)
-    if set(size) == {_PATCH}:
-        raise ValueError(f"img_size must be above {_PATCH} in one axis at least, not {img_size}")
+    size = size_per_axis(img_size or (256 if spatial_dims == 2 else 96), spatial_dims)
+    grid = [-(-extent // _PATCH) for extent in size]
     network = UNETR(
-        in_channels=in_channels, out_channels=out_channels, img_size=size, spatial_dims=spatial_dims, **options
+        in_channels=in_channels,
+        out_channels=out_channels,
+        img_size=[patches * _PATCH for patches in grid],
+        spatial_dims=spatial_dims,
+        **options,
     )
-    return _OneSize(without_cross_attention(network), size)
+    return _AnySize(network, grid)

@@ -12,13 +12,10 @@ from typing import Any
 from monai.networks.layers.factories import Conv
 from monai.networks.nets import ViT
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_brainseg.networks.options import parsed
 from napari_brainseg.networks.padding import cropped, padded
-from napari_brainseg.networks.transformers import size_per_axis, without_cross_attention
-
-_MODES = {2: "bilinear", 3: "trilinear"}
+from napari_brainseg.networks.transformers import TokenEncoder, doubled, size_per_axis
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,10 @@ class VisionTransformer(nn.Module):
         chosen = parsed(ViTOptions, options)
         size = size_per_axis(chosen.img_size or (256 if spatial_dims == 2 else 96), spatial_dims)
         self.patch = chosen.patch_size
-        self.mode = _MODES[spatial_dims]
-        self.grid = [-(-extent // self.patch) for extent in size]
+        grid = [-(-extent // self.patch) for extent in size]
         encoder = ViT(
             in_channels=in_channels,
-            img_size=[extent * self.patch for extent in self.grid],
+            img_size=[extent * self.patch for extent in grid],
             patch_size=self.patch,
             hidden_size=chosen.hidden_size,
             mlp_dim=chosen.mlp_dim,
@@ -87,7 +83,7 @@ class VisionTransformer(nn.Module):
             dropout_rate=chosen.dropout,
             spatial_dims=spatial_dims,
         )
-        self.encoder = without_cross_attention(encoder)
+        self.encoder = TokenEncoder(encoder, grid)
         steps = self.patch.bit_length() - 1
         widths = [max(8, chosen.decoder_width // 2**step) for step in range(steps)]
         conv = Conv[Conv.CONV, spatial_dims]
@@ -97,23 +93,9 @@ class VisionTransformer(nn.Module):
         )
         self.head = conv(widths[-1], out_channels, 1)
 
-    def _positions(self, grid: Sequence[int]) -> Tensor:
-        """Return the learnt positions (1, hidden, *grid), interpolated where the grid is another one."""
-        learnt: Tensor = self.encoder.patch_embedding.position_embeddings  # type: ignore[union-attr,assignment]
-        positions = learnt.transpose(1, 2).reshape(1, -1, *self.grid)
-        if list(grid) == self.grid:
-            return positions
-        return functional.interpolate(positions, size=tuple(grid), mode=self.mode, align_corners=False)
-
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, out_channels, *spatial) for images (N, in_channels, *spatial)."""
-        embedding: Any = self.encoder.patch_embedding
-        patches = embedding.patch_embeddings(padded(images, self.patch))
-        placed = patches + self._positions(patches.shape[2:])
-        tokens = embedding.dropout(placed.flatten(2).transpose(1, 2))
-        for block in self.encoder.blocks:  # type: ignore[union-attr]
-            tokens = block(tokens)
-        x = self.encoder.norm(tokens).transpose(1, 2).reshape(placed.shape)  # type: ignore[operator]
+        x, _ = self.encoder(padded(images, self.patch))
         for stage in self.decoder:
-            x = stage(functional.interpolate(x, scale_factor=2.0, mode=self.mode, align_corners=False))
+            x = stage(doubled(x))
         return cropped(self.head(x), images)

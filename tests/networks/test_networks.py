@@ -155,7 +155,8 @@ def test_an_option_that_is_nearly_right_answers_with_the_right_one() -> None:
         ("monai_segresnet", {"width": 4}, "must be divisible by num_groups"),
         ("monai_dynunet", {"strides": [2, 2, 2]}, "the first of strides must be 1, not 2"),
         ("monai_dynunet", {"strides": [1, 2]}, "no less than 3"),
-        ("monai_unetr", {"img_size": 16}, "img_size must be above 16"),
+        ("monai_unetr", {"img_size": 0.5}, "img_size must be a number above 0 or 2 of them, not 0.5"),
+        ("monai_unetr", {"num_heads": 5}, "divisible"),
         ("monai_swin_unetr", {"width": 10}, "feature_size should be divisible by 12"),
     ],
 )

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 import torch
-from monai.networks.nets import ViT
 
 from napari_brainseg.networks import create_network
 from napari_brainseg.networks.vit import VisionTransformer
@@ -21,10 +20,9 @@ def test_tokens_are_those_of_monai() -> None:
     network, images = vit(img_size=[32, 48]), torch.randn(1, 2, 32, 48)
     seen = []
     network.decoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    assert isinstance(network.encoder, ViT)
     with torch.inference_mode():
         network(images)
-        tokens, _ = network.encoder(images)
+        tokens, _ = network.encoder.vit(images)
     # The decoder starts by doubling the grid of 4 x 6 patches; half the size of that is the grid again.
     grid = tokens.transpose(1, 2).reshape(1, 16, 4, 6)
     doubled = torch.nn.functional.interpolate(grid, scale_factor=2.0, mode="bilinear")
@@ -35,9 +33,9 @@ def test_positions_are_interpolated_to_another_grid() -> None:
     network = vit(img_size=[16, 32])
     with torch.no_grad():
         ramp = torch.arange(4.0).repeat(2)  # over the 2 x 4 patches, row by row
-        network.encoder.patch_embedding.position_embeddings.copy_(ramp[None, :, None].expand(1, 8, 16))
-    assert torch.equal(network._positions([2, 4])[0, 0], ramp.reshape(2, 4))
-    assert network._positions([1, 8])[0, 3, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
+        network.encoder.vit.patch_embedding.position_embeddings.copy_(ramp[None, :, None].expand(1, 8, 16))
+    assert torch.equal(network.encoder.positions([2, 4])[0, 0], ramp.reshape(2, 4))
+    assert network.encoder.positions([1, 8])[0, 3, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
 
 
 @pytest.mark.parametrize("size", [(64, 80), (5, 9)])
