@@ -74,10 +74,10 @@ def lines(evaluation: Evaluation) -> list[str]:
         row = evaluation.overall.estimates[part.name]
         figures = (f"{row[name].mean:{len(text)}.3f}" for name, text in zip(_PRINTED, titles, strict=True))
         rows.append(f"{part.name:{width}}  " + "  ".join(figures))
-    patients = evaluation.overall.patients
-    counted = f"{len(evaluation.cases)} cases of {patients} patients" if patients else ""
     notes = [*evaluation.notes, *(f"{case.case_id}: {note}" for case in evaluation.cases for note in case.notes)]
-    return [f"Means over {counted}. {NOTICE}", *rows, *notes]
+    cases, patients = len(evaluation.cases), evaluation.overall.patients
+    counted = f"Means over {cases} cases of {patients} patients." if cases > 1 else "Scores of 1 case."
+    return [f"{counted} {NOTICE}", *rows, *notes]
 
 
 def _refuse_mixture(args: argparse.Namespace) -> None:

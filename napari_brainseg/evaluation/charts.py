@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from napari_brainseg.cases.labels import LabelScheme
@@ -40,7 +41,7 @@ def distributions(evaluation: Evaluation, measures: Sequence[str]) -> Figure:
         axes.set_xticks(range(len(parts)), [part.name for part in parts])
         axes.set_xlim(-0.6, len(parts) - 0.4)
         axes.set_title(with_unit(evaluation, measure), fontsize=10)
-        axes.set_ylim(*((-0.03, 1.03) if "dice" in measure else (0, None)))
+        axes.set_ylim(-0.03, 1.03) if "dice" in measure else axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
         _plain(axes)
     return figure
 
@@ -121,6 +122,14 @@ def reliability_diagram(evaluation: Evaluation) -> Figure:
     axes.set_ylabel("true share")
     axes.legend(frameon=False, fontsize=9)
     _plain(axes)
+    return figure
+
+
+def class_colours(scheme: LabelScheme) -> Figure:
+    """Return the legend of the classes as pictures show them."""
+    figure = Figure(figsize=(7, 0.4))
+    patches = [Patch(color=c.colour, label=c.long_name) for c in scheme.classes]
+    figure.legend(handles=patches, loc="center left", ncols=len(patches), frameon=False)
     return figure
 
 

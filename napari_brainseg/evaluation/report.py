@@ -25,9 +25,12 @@ ImageOf = Callable[[str, int], NDArray[np.generic] | None]
 
 _HEADLINE = ("dice", "hd95", "surface_dice", "border_dice", "lesion_dice", "lesion_hd95")
 _MORE = ("iou", "sensitivity", "specificity", "precision", "volume_error", "absolute_volume_error")
+_LESIONS = ("lesions_found", "lesions_missed", "lesions_invented")
+_MACROS = tuple(measure for measure in OVERLAP if measure != "f1")  # which is Dice
 _SLICES = ("dice", "slice_dice_all", "slice_dice_tumour", "slice_iou_all", "slice_iou_tumour")
 _PICTURES = 3  # best and as many worst cases
 _EDGE = 6  # pixels left around what a picture shows
+_HEIGHT = 300  # pixels that a picture has about, whole pixels of the slice being enlarged
 
 
 def write_report(evaluation: Evaluation, path: Path, facts: Mapping[str, Any], image_of: ImageOf) -> None:
@@ -76,7 +79,7 @@ def _opening(page: Page, evaluation: Evaluation, facts: Mapping[str, Any]) -> No
     page.table(
         ("What", "Was compared"),
         [
-            *((name.replace("_", " "), str(value)) for name, value in facts.items()),
+            *((name.replace("_", " "), str(value)) for name, value in facts.items() if value is not False),
             ("cases", f"{len(evaluation.cases)}{patients}"),
             ("labels", evaluation.scheme.title),
         ],
@@ -94,22 +97,17 @@ def _tables(page: Page, evaluation: Evaluation) -> None:
     parts, rows = parts_of(evaluation.scheme), evaluation.overall.estimates
     page.heading("Whole cases")
     page.paragraph(
-        f"Mean over the cases, with the 95 % interval of a bootstrap over the patients ({RESAMPLES} resamples) and the "
-        "median."
+        f"Mean over the cases, with the 95 % interval of a bootstrap over the patients ({RESAMPLES} resamples). "
+        + "; ".join(f"{part.name}: {part.long_name}" for part in parts)
+        + "."
     )
-    for measures in (_HEADLINE, _MORE, ("ece", "ece_box")):
-        if not any(measure in rows[part.name] for part in parts for measure in measures):
-            continue
-        page.table(
-            ("Part", *(charts.with_unit(evaluation, measure) for measure in measures)),
-            [
-                (
-                    f"{part.name} ({part.long_name})",
-                    *(_shown(rows[part.name].get(m), digits=_digits(m)) for m in measures),
-                )
-                for part in parts
-            ],
-        )
+    for measures in (_HEADLINE, _MORE, _LESIONS, ("ece", "ece_box")):
+        shown = [part for part in parts if any(measure in rows[part.name] for measure in measures)]
+        if shown:
+            page.table(
+                ("Part", *(charts.with_unit(evaluation, measure) for measure in measures)),
+                [(part.name, *(_shown(rows[part.name].get(m), _digits(m)) for m in measures)) for part in shown],
+            )
     page.heading("Whole cases beside slices")
     page.paragraph(
         "Studies of slices average over slices, in one of two ways that do not compare: a slice where neither labels "
@@ -117,23 +115,20 @@ def _tables(page: Page, evaluation: Evaluation) -> None:
     )
     page.table(
         ("Part", "Dice of whole cases", *(charts.title(measure) for measure in _SLICES[1:])),
-        [(part.name, *(_shown(rows[part.name][m], median=False) for m in _SLICES)) for part in parts],
+        [(part.name, *(_shown(rows[part.name][m]) for m in _SLICES)) for part in parts],
     )
     page.heading("Averages over the classes")
     page.paragraph(
-        "Pooled: the voxels of all cases are counted together first. The background is easy: with it as one of the "
-        "classes every average is higher."
+        "Cases: the mean over the classes of each case. Pooled: the voxels of all cases are counted together first. "
+        "The background is easy: with it as one of the classes averages are higher."
     )
     pooled = evaluation.overall.pooled
-    names = {MACRO: "without the background", MACRO_WITH_BACKGROUND: "with the background"}
+    names = {MACRO: "", MACRO_WITH_BACKGROUND: ", with background"}
     page.table(
-        ("Average", *(charts.title(measure) for measure in OVERLAP)),
+        ("Average", *(charts.title(measure) for measure in _MACROS)),
         [
-            *(
-                (f"mean of cases, {text}", *(_shown(rows[n][m], median=False) for m in OVERLAP))
-                for n, text in names.items()
-            ),
-            *((f"pooled, {text}", *(pooled[n][m] for m in OVERLAP)) for n, text in names.items()),
+            *((f"cases{text}", *(_shown(rows[n][m]) for m in _MACROS)) for n, text in names.items()),
+            *((f"pooled{text}", *(pooled[n][m] for m in _MACROS)) for n, text in names.items()),
         ],
     )
 
@@ -142,11 +137,11 @@ def _digits(measure: str) -> int:
     return 1 if "hd95" in measure else 3
 
 
-def _shown(estimate: Estimate | None, *, digits: int = 3, median: bool = True) -> str | None:
+def _shown(estimate: Estimate | None, digits: int = 3) -> str | None:
     if estimate is None or not estimate.cases:
         return None
-    text = f"{estimate.mean:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-    return f"{text} · {estimate.median:.{digits}f}" if median else text
+    # Held together by spaces that do not break: a figure and its interval are read as one.
+    return f"{estimate.mean:.{digits}f}\u00a0[{estimate.low:.{digits}f},\u00a0{estimate.high:.{digits}f}]"
 
 
 def _figures(page: Page, evaluation: Evaluation) -> None:
@@ -162,8 +157,10 @@ def _figures(page: Page, evaluation: Evaluation) -> None:
 
 
 def _pictures(page: Page, evaluation: Evaluation, image_of: ImageOf) -> None:
+    page.heading("Pictures")
     ranked = evaluation.ranked()
     number = min(_PICTURES, len(ranked) // 2)
+    page.figure(charts.class_colours(evaluation.scheme), "Classes in the pictures below.")
     sets = (("Worst cases", ranked[:number], 1), ("Best cases", ranked[::-1][:number], 0))
     for heading, chosen, which in sets if number else (("The case", ranked, 1),):
         page.heading(heading)
@@ -192,13 +189,15 @@ def _triptych(snapshot: Snapshot, image: NDArray[np.generic] | None, evaluation:
     box = box_around((image > image.min()) | (snapshot.truth > 0) | (snapshot.prediction > 0), _EDGE) or (slice(None),)
     image, truth, prediction = image[box], snapshot.truth[box], snapshot.prediction[box]
     outer = parts_of(evaluation.scheme)[0]
-    return side_by_side(
+    row = side_by_side(
         [
             with_classes(image, truth, evaluation.scheme),
             with_classes(image, prediction, evaluation.scheme),
             with_outlines(image, outer.mask(truth), outer.mask(prediction)),
         ]
     )
+    larger = max(1, round(_HEIGHT / len(row)))
+    return np.repeat(np.repeat(row, larger, 0), larger, 1)
 
 
 def _cases(page: Page, evaluation: Evaluation) -> None:
