@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_brainseg.evaluation.metrics import dice
-from napari_brainseg.evaluation.surfaces import Box, Mask, SurfaceDistances, box_around
+from napari_brainseg.evaluation.surfaces import Box, Mask, SurfaceDistances
 
 DILATION = 3  # voxels that a true lesion reaches out, to take its satellites in and to find what was predicted for it
 SMALLEST = 50.0  # mm³; a true lesion that is not larger counts neither as found nor as missed
@@ -52,11 +52,13 @@ def score_lesions(prediction: Mask, truth: Mask, spacing: Sequence[float]) -> Le
     )
     lesions = np.where(truth, grown, 0)
     predicted, predicted_count = ndimage.label(prediction, _TOUCHING)
+    boxes = ndimage.find_objects(predicted)
     touched: set[int] = set()
     dices, distances = [], []
     found = missed = ignored = 0
     for number, place in enumerate(ndimage.find_objects(lesions, count), start=1):
-        lesion, box = _with_margin(lesions == number, place)
+        box = _grown(place, truth.shape)
+        lesion = lesions[box] == number
         near = ndimage.binary_dilation(lesion, _GROWING, DILATION)
         matched = set(np.unique(predicted[box][near]).tolist()) - {0}
         touched |= matched
@@ -68,9 +70,10 @@ def score_lesions(prediction: Mask, truth: Mask, spacing: Sequence[float]) -> Le
             continue
         found += 1
         # What was predicted for a lesion may reach far beyond the lesion's own box.
-        both = _pair(np.isin(predicted, list(matched)), lesions == number)
-        dices.append(dice(*both))
-        distances.append(SurfaceDistances(*both, spacing).hd95)
+        both = _around([place, *(boxes[m - 1] for m in matched)])
+        pair = np.isin(predicted[both], list(matched)), lesions[both] == number
+        dices.append(dice(*pair))
+        distances.append(SurfaceDistances(*pair, spacing).hd95)
     invented = predicted_count - len(touched)
     failed = missed + invented
     if not found + failed:
@@ -80,15 +83,13 @@ def score_lesions(prediction: Mask, truth: Mask, spacing: Sequence[float]) -> Le
     return LesionScores(mean_dice, mean_distance, found, missed, invented, ignored)
 
 
-def _with_margin(mask: Mask, place: Box) -> tuple[Mask, Box]:
-    """Return a mask cut to a place and as far around it as it can grow, and where that is."""
-    box = tuple(
-        slice(max(0, s.start - DILATION), min(n, s.stop + DILATION)) for s, n in zip(place, mask.shape, strict=True)
+def _grown(place: Box, shape: Sequence[int]) -> Box:
+    """Return a place and as far around it as a lesion can grow."""
+    return tuple(
+        slice(max(0, s.start - DILATION), min(n, s.stop + DILATION)) for s, n in zip(place, shape, strict=True)
     )
-    return mask[box], box
 
 
-def _pair(prediction: Mask, truth: Mask) -> tuple[Mask, Mask]:
-    """Return both masks cut to the box that holds them."""
-    box = box_around(prediction | truth, 1) or ...
-    return prediction[box], truth[box]
+def _around(places: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all places."""
+    return tuple(slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*places, strict=True))
