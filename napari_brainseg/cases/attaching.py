@@ -34,7 +34,7 @@ def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *,
     if len(files) > 1 and case.naming is not Naming.LGG:
         notes = (f"{len(files)} labels files were found; {files[0].name} was read.",)
     try:
-        volume = _values(case, files)
+        volume = stored_labels(case, files)
     except InputError as error:
         return replace(case, notes=(*case.notes, _unread(error, files)))
     aligned = on_grid(volume, case.geometry) or (resampled(volume, case.geometry, labels=True) if resample else None)
@@ -102,7 +102,7 @@ _UNREAD = " The case is open without these labels."
 
 
 def _attached(case: Case, files: Sequence[Path], scheme: str | None, *, resample: bool = False) -> Case:
-    volume = _values(case, files)
+    volume = stored_labels(case, files)
     aligned = on_grid(volume, case.geometry)
     if aligned is None and not resample:
         differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
@@ -139,8 +139,12 @@ def _with_values(scheme: LabelScheme) -> str:
     return f"{scheme.title} ({', '.join(map(str, scheme.disk_values))})"
 
 
-def _values(case: Case, files: Sequence[Path]) -> Volume:
-    """Read the values as stored: one NIfTI file, or the masks of the case's slices."""
+def stored_labels(case: Case, files: Sequence[Path]) -> Volume:
+    """Read label values as stored, whatever they are: one NIfTI file, or the masks of the case's slices.
+
+    Raises:
+        InputError: A file cannot be read, or belongs to none of the case's slices.
+    """
     if not is_tif_name(files[0]):
         return read_label_values(files[0])
     if case.naming is not Naming.LGG:

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from napari_brainseg.base.progress import Progress, run_to_end
 from napari_brainseg.cases.reading import find_cases
-from napari_brainseg.training.splits import read_splits, split_by_patient, write_splits
+from napari_brainseg.training.exploring.shares import tumour_shares
+from napari_brainseg.training.splits import Split, kfold_by_patient, read_splits, split_by_patient, write_splits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("data", type=Path, help="folder of cases")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file; other splits in it stay")
-    parser.add_argument("--name", required=True, help="name of the split in the file")
+    parser.add_argument("--name", required=True, help="name of the split in the file; folds are NAME-1, NAME-2 …")
     parser.add_argument("--share", type=float, default=0.2, help="share of each site's patients to validate on (0.2)")
+    parser.add_argument("--folds", type=int, metavar="K", help="K splits, in which every patient validates once")
+    parser.add_argument(
+        "--test-share", type=float, default=0.0, metavar="S", help="share of the patients kept for the test (0)"
+    )
+    parser.add_argument(
+        "--by-tumour",
+        action="store_true",
+        help="give small and large tumours to each part alike, not sites alone; reads every case (always with --folds)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same split (1)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the split and say how many cases each part has."""
-    split = split_by_patient([files.id for files in find_cases(args.data)], args.share, args.seed)
-    splits = read_splits(args.out) if args.out.exists() else {}
-    write_splits({**splits, args.name: split}, args.out)
-    print(
-        f"{args.out}: {args.name} with {len(split.train)} cases to learn from, {len(split.validation)} to validate on"
-    )
+    """Write the splits and say how many cases each part has."""
+    splits = read_splits(args.out) if args.out.exists() else {}  # a wrong file is said before the cases are read
+    made = _folds(args) if args.folds is not None else {args.name: _split(args)}
+    write_splits({**splits, **made}, args.out)
+    for name, split in made.items():
+        test = f", {len(split.test)} kept for the test" if split.test else ""
+        print(
+            f"{args.out}: {name} with {len(split.train)} cases to learn from, "
+            f"{len(split.validation)} to validate on{test}"
+        )
     return 0
+
+
+def _split(args: argparse.Namespace) -> Split:
+    ids = [files.id for files in find_cases(args.data)]
+    return split_by_patient(ids, args.share, args.seed, _shares(args) if args.by_tumour else None, args.test_share)
+
+
+def _folds(args: argparse.Namespace) -> dict[str, Split]:
+    folds = kfold_by_patient(_shares(args), args.folds, args.seed, args.test_share)
+    return {f"{args.name}-{number}": fold for number, fold in enumerate(folds, 1)}
+
+
+def _shares(args: argparse.Namespace) -> dict[str, float]:
+    return run_to_end(tumour_shares(args.data), _show if sys.stderr.isatty() else None)
+
+
+def _show(progress: Progress) -> None:
+    print(f"\r{progress.message:60}", end="\r", file=sys.stderr)

@@ -21,6 +21,15 @@ table { border-collapse: collapse; margin: 1rem 0; } th, td { border: 1px solid 
 td { text-align: right; } th, td:first-child { text-align: left; } th { background: #f3f3f3; }
 figure { display: inline-block; margin: .5rem; vertical-align: top; } figcaption { font-size: 90%; color: #555; }
 img { max-width: 100%; image-rendering: pixelated; } .notice { color: #a00; }
+.chart img { image-rendering: auto; }
+.numbers { display: flex; flex-wrap: wrap; gap: .8rem; } .numbers div { background: #f3f5f7; border-radius: .5rem;
+padding: .5rem 1rem; color: #555; } .numbers b { display: block; font-size: 1.5rem; color: #222; }
+.checks { list-style: none; padding: 0; } .checks li { border-left: .35rem solid; margin: .35rem 0;
+padding: .2rem .8rem; background: #fafafa; } .checks b { margin-right: .6rem; }
+.checks small { display: block; color: #666; }
+.checks .good { border-color: #2a9d55; } .checks .look { border-color: #e0a010; }
+.checks .bad { border-color: #c8281e; }
+details { margin: .6rem 0; } summary { cursor: pointer; color: #0b57a4; }
 """
 NOTICE = "For research use, not for diagnosis."
 
@@ -40,17 +49,32 @@ class Page:
         """Add a paragraph."""
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
+    def numbers(self, numbers: Sequence[tuple[str, str]]) -> None:
+        """Add figures in large print, each with what it counts."""
+        boxes = "".join(f"<div><b>{html.escape(n)}</b>{html.escape(what)}</div>" for n, what in numbers)
+        self._parts.append(f'<div class="numbers">{boxes}</div>')
+
+    def checks(self, checks: Sequence[tuple[str, str, str, str]]) -> None:
+        """Add a list of what was checked: level (`good`, `look` or `bad`), title, result, and what it means."""
+        lines = (
+            f'<li class="{level}"><b>{html.escape(t)}</b>{html.escape(result)}<small>{html.escape(why)}</small></li>'
+            for level, t, result, why in checks
+        )
+        self._parts.append(f'<ul class="checks">{"".join(lines)}</ul>')
+
+    def folded_table(self, summary: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add a table that is shown when its summary is clicked."""
+        self._parts.append(f"<details><summary>{html.escape(summary)}</summary>{_table(headers, rows)}</details>")
+
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; floats are shown with three decimals, NaN and None as a dash."""
-        head = "".join(f"<th>{html.escape(h)}</th>" for h in headers)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(_shown(c))}</td>" for c in row) + "</tr>" for row in rows)
-        self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        self._parts.append(_table(headers, rows))
 
     def figure(self, figure: Figure, caption: str) -> None:
         """Add a matplotlib figure (made with `Figure()`, not pyplot, so that it is freed and needs no screen)."""
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=90, bbox_inches="tight")
-        self._picture(stream.getvalue(), caption)
+        self._picture(stream.getvalue(), caption, "chart")
 
     def picture(self, pixels: NDArray[np.uint8], caption: str) -> None:
         """Add a picture (H, W, 3), uint8."""
@@ -72,11 +96,16 @@ class Page:
         """Write the page aside and rename it; raise `OutputError` when the folder cannot be written."""
         write_text(path, self.html())
 
-    def _picture(self, png: bytes, caption: str) -> None:
+    def _picture(self, png: bytes, caption: str, kind: str = "") -> None:
         data, text = base64.b64encode(png).decode(), html.escape(caption)
-        self._parts.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{text}"><figcaption>{text}</figcaption></figure>'
-        )
+        image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
+        self._parts.append(f'<figure class="{kind}">{image}<figcaption>{text}</figcaption></figure>')
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in headers)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(_shown(c))}</td>" for c in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _shown(value: object) -> str:

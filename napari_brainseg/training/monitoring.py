@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
-from napari_brainseg.evaluation.pictures import Picture, side_by_side, with_classes
-from napari_brainseg.training.augmentation import augment
+from napari_brainseg.evaluation.pictures import Picture
+from napari_brainseg.training.augmented_views import augmented_views
 from napari_brainseg.training.checkpoints import RunState
 from napari_brainseg.training.session import Session
 from napari_brainseg.training.tracking import (
@@ -33,7 +32,7 @@ class Watcher:
         self._session = session
         self._trackers = create_trackers(settings.trackers, settings.out, settings.name, facts, resume_step=epoch)
         if epoch == 0:
-            self._trackers.picture("augmentation", augmented_views(session), 0)
+            self._trackers.picture("augmentation", first_views(session), 0)
 
     def epoch(
         self, state: RunState, row: Mapping[str, float], validated: Sequence[Validated], *, improved: bool
@@ -55,19 +54,10 @@ class Watcher:
         self._trackers.close()
 
 
-def augmented_views(session: Session) -> Picture:
+def first_views(session: Session) -> Picture:
     """Return a few training images, original above augmented, with their classes."""
-    settings = session.settings
-    chance = torch.Generator().manual_seed(settings.seed)
+    chance = torch.Generator().manual_seed(session.settings.seed)
     batch = session.data.batches(_VIEWS, 0.0, 1, chance)[0]
     images, labels = session.data.take(batch, chance)
-    images, labels = images.cpu().float(), labels.cpu()
-    rows = []
-    for shown, classes in ((images, labels), augment(images, labels, session.augmentation, chance)):
-        pictures = []
-        for image, mask in zip(shown, classes, strict=True):
-            middle = () if image.ndim == 3 else (image.shape[1] // 2,)
-            channel = image[0][middle] if middle else image[0]
-            pictures.append(with_classes(channel.numpy(), mask[middle].numpy(), session.record.scheme))
-        rows.append(side_by_side(pictures))
-    return np.concatenate(rows)
+    slices = session.stacked_slices
+    return augmented_views(images, labels, session.record.scheme, session.augmentation, chance, slices=slices)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from napari_brainseg.base.errors import TrainingError
@@ -40,33 +41,54 @@ class Split:
 
 
 def patient_of(case_id: str) -> str:
-    """Return the patient of a case: the LGG set adds the date of the exam, BraTS 2018 a running number."""
-    return case_id.rpartition("_")[0] if case_id.startswith(("TCGA_", "Brats")) else case_id
+    """Return the patient of a case.
+
+    The LGG set adds the date of the exam, BraTS 2017 to 2019 a running number, BraTS 2023 on that of the exam.
+    """
+    if re.fullmatch(r"BraTS-[A-Z]+-\d+-\d+", case_id):
+        return case_id.rpartition("-")[0]
+    return case_id.rpartition("_")[0] if case_id.startswith(("TCGA_", "Brats", "BraTS19_")) else case_id
 
 
 def site_of(case_id: str) -> str:
-    """Return where a case comes from, as its name says: `TCGA_CS`, `Brats18_CBICA` …"""
-    return "_".join(case_id.split("_")[:2])
+    """Return where a case comes from, as its name says: `TCGA_CS`, `Brats18_CBICA` …, or its name less the numbers."""
+    parts = case_id.split("_")
+    return "_".join(parts[:2]) if len(parts) > 2 else re.sub(r"([_-]?\d+)+$", "", case_id)
 
 
-def split_by_patient(case_ids: Iterable[str], share: float, seed: int) -> Split:
-    """Split cases so that every site gives about `share` of its patients to validation; the same for the same seed."""
-    sites: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for case_id in sorted(case_ids):
-        sites[site_of(case_id)][patient_of(case_id)].append(case_id)
+def split_by_patient(
+    case_ids: Iterable[str],
+    share: float,
+    seed: int,
+    tumour_shares: Mapping[str, float] | None = None,
+    test_share: float = 0.0,
+) -> Split:
+    """Split cases so that every site gives about `share` of its patients to validation; the same for the same seed.
+
+    Args:
+        case_ids: The cases.
+        share: Share of the patients that validates.
+        seed: Of the drawing.
+        tumour_shares: Share of the voxels that is tumour, by case; then small and large tumours go to each part alike.
+        test_share: Share of the patients that is kept back for the test.
+
+    Raises:
+        TrainingError: The shares leave nothing to learn from.
+    """
+    if min(share, test_share) < 0 or share + test_share >= 1:
+        raise TrainingError(
+            f"Shares of {share:g} to validate on and {test_share:g} to test on leave nothing to learn from. "
+            "Choose shares of 0 or more that add up to less than 1."
+        )
+    cases = _by_patient(case_ids)
+    sites = _by_site(cases)
+    sizes = None if tumour_shares is None else _largest(cases, tumour_shares)
     chance = random.Random(seed)
-    train: list[str] = []
-    validation: list[str] = []
-    owed = 0.0
-    for site in sorted(sites):
-        patients = sorted(sites[site])
-        chance.shuffle(patients)
-        owed += share * len(patients)
-        taken = min(len(patients) - 1, round(owed)) if len(patients) > 1 else 0
-        owed -= taken
-        for i, patient in enumerate(patients):
-            (validation if i < taken else train).extend(sites[site][patient])
-    return Split(tuple(sorted(train)), tuple(sorted(validation)))
+    test = _drawn(sites, test_share, chance, sizes) if test_share else set()
+    left = {site: [p for p in patients if p not in test] for site, patients in sites.items()}
+    validation = _drawn(left, share / (1 - test_share), chance, sizes)
+    train = set(cases) - test - validation
+    return Split(_ids(cases, train), _ids(cases, validation), _ids(cases, test))
 
 
 def kfold_by_patient(
@@ -83,35 +105,83 @@ def kfold_by_patient(
         test_share: Share of the patients that is kept back from every fold.
 
     Raises:
-        TrainingError: There are fewer patients than folds.
+        TrainingError: There are fewer patients than folds, or fewer than two folds.
     """
-    cases: dict[str, list[str]] = defaultdict(list)
-    for case_id in sorted(tumour_shares):
-        cases[patient_of(case_id)].append(case_id)
-    order = sorted(cases, key=lambda p: (site_of(cases[p][0]), max(tumour_shares[c] for c in cases[p]), p))
+    if folds < 2 or not 0 <= test_share < 1:
+        raise TrainingError(f"{folds} folds and a test share of {test_share:g}: choose 2 folds or more, and 0 to 1.")
+    cases = _by_patient(tumour_shares)
+    sizes = _largest(cases, tumour_shares)
+    order = [
+        p for _, patients in sorted(_by_site(cases).items()) for p in sorted(patients, key=lambda p: (sizes[p], p))
+    ]
     chance = random.Random(seed)
-    test: list[str] = []
-    if test_share:
-        step = 1 / test_share
-        start = chance.random() * step
-        chosen = {order[int(start + i * step)] for i in range(len(order)) if int(start + i * step) < len(order)}
-        test = [p for p in order if p in chosen]
-        order = [p for p in order if p not in chosen]
-    if folds < 2 or len(order) < folds:
-        raise TrainingError(f"{len(order)} patients cannot be divided into {folds} folds. Choose 2 folds or more.")
+    test = _spread(order, round(test_share * len(order)), chance)
+    order = [p for p in order if p not in test]
+    if len(order) < folds:
+        raise TrainingError(f"{len(order)} patients cannot be divided into {folds} folds. Choose fewer folds.")
     part_of: dict[str, int] = {}
     for start_of_round in range(0, len(order), folds):
         parts = list(range(folds))
         chance.shuffle(parts)
         part_of.update(zip(order[start_of_round : start_of_round + folds], parts, strict=False))
-
-    def ids(patients: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(c for p in patients for c in cases[p]))
-
     return tuple(
-        Split(ids(p for p in order if part_of[p] != fold), ids(p for p in order if part_of[p] == fold), ids(test))
+        Split(
+            _ids(cases, {p for p in order if part_of[p] != fold}),
+            _ids(cases, {p for p in order if part_of[p] == fold}),
+            _ids(cases, test),
+        )
         for fold in range(folds)
     )
+
+
+def _by_patient(case_ids: Iterable[str]) -> dict[str, list[str]]:
+    cases: dict[str, list[str]] = defaultdict(list)
+    for case_id in sorted(case_ids):
+        cases[patient_of(case_id)].append(case_id)
+    return cases
+
+
+def _by_site(cases: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the patients of each site; sites of one patient count as one, or none of them would ever validate."""
+    sites: dict[str, list[str]] = defaultdict(list)
+    for patient in sorted(cases):
+        sites[site_of(cases[patient][0])].append(patient)
+    lone = sorted(site for site, patients in sites.items() if len(patients) == 1)
+    pooled = {site: patients for site, patients in sites.items() if len(patients) > 1}
+    return {**pooled, lone[0]: [sites[site][0] for site in lone]} if lone else pooled
+
+
+def _largest(cases: Mapping[str, list[str]], tumour_shares: Mapping[str, float]) -> dict[str, float]:
+    return {patient: max(tumour_shares.get(c, 0.0) for c in ids) for patient, ids in cases.items()}
+
+
+def _drawn(
+    sites: Mapping[str, list[str]], share: float, chance: random.Random, sizes: Mapping[str, float] | None
+) -> set[str]:
+    """Draw a share of every site's patients, at most all but one; what rounding owes one site, the next one gives."""
+    drawn: set[str] = set()
+    owed = 0.0
+    for site in sorted(sites):
+        patients = list(sites[site])
+        owed += share * len(patients)
+        count = min(len(patients) - 1, round(owed)) if len(patients) > 1 else 0
+        owed -= count
+        if sizes is None:
+            chance.shuffle(patients)
+            drawn |= {*patients[:count]}
+        else:
+            drawn |= _spread(sorted(patients, key=lambda p: (sizes[p], p)), count, chance)
+    return drawn
+
+
+def _spread(order: Sequence[str], count: int, chance: random.Random) -> set[str]:
+    """Draw `count` of an order, one by chance from each of as many stretches of it."""
+    edges = [round(i * len(order) / count) for i in range(count + 1)] if count else []
+    return {chance.choice(order[start:end]) for start, end in pairwise(edges)}
+
+
+def _ids(cases: Mapping[str, list[str]], patients: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(c for p in patients for c in cases[p]))
 
 
 def write_splits(splits: Mapping[str, Split], path: Path) -> None:

@@ -30,3 +30,33 @@ def test_a_file_of_something_else_is_one_sentence(tmp_path: Path, capsys: pytest
     (tmp_path / "s.json").write_text("[]")
     assert main(["split", str(tmp_path / case.id), "--out", str(tmp_path / "s.json"), "--name", "x"]) == 2
     assert "holds no splits" in capsys.readouterr().err
+
+
+def test_folds_and_a_test_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = []
+    for seed in range(1, 7):
+        case = make_volume_phantom(seed, (4, 24, 24), (35.0, 8.0, 8.0))
+        write_volume_files(case, tmp_path / "cases" / case.id)
+        ids.append(case.id)
+    target = tmp_path / "splits.json"
+    arguments = ["split", str(tmp_path / "cases"), "--out", str(target), "--name", "cv"]
+    assert main([*arguments, "--folds", "2", "--test-share", "0.34"]) == 0
+    folds = read_splits(target)
+    assert list(folds) == ["cv-1", "cv-2"]
+    assert sorted([*folds["cv-1"].validation, *folds["cv-2"].validation, *folds["cv-1"].test]) == ids
+    assert folds["cv-1"].test == folds["cv-2"].test
+    assert "cv-2 with 2 cases to learn from, 2 to validate on, 2 kept for the test" in capsys.readouterr().out
+    assert main([*arguments, "--share", "0.5", "--by-tumour"]) == 0
+    assert len(read_splits(target)["cv"].validation) == 3
+    assert main([*arguments, "--folds", "7"]) == 2
+    assert "6 patients cannot be divided into 7 folds" in capsys.readouterr().err
+
+
+def test_tumour_cannot_be_shared_out_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = make_volume_phantom(1, (4, 24, 24), (35.0, 8.0, 8.0))
+    write_volume_files(case, tmp_path / "c" / case.id)
+    (tmp_path / "c" / case.id / f"{case.id}_seg.nii.gz").unlink()
+    arguments = ["split", str(tmp_path / "c"), "--out", str(tmp_path / "s.json"), "--name", "x", "--folds", "2"]
+    assert main(arguments) == 2
+    assert f"{case.id} has no labels" in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
