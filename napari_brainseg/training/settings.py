@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ _CHOICES = {
     "highlight": ("", "join", "replace"),
     "strategy": ("auto", "ddp", "fsdp"),
 }
+_EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)
 _ABOVE_ZERO = ("epochs", "batch", "rate", "accumulate", "devices", "nodes", "oversample", "data_share")
 _NOT_BELOW_ZERO = ("empty_share", "phantoms", "weight_decay", "clip", "patience", "least_tumour", "central_slices")
 
@@ -208,12 +210,22 @@ def _typed(key: str, value: Any) -> Any:
             return (value,)
         return tuple(value) if isinstance(value, list) else value
     if key == "loss":
-        return {value: {}} if isinstance(value, str) else {name: dict(o or {}) for name, o in value.items()}
+        value = {value: {}} if isinstance(value, str) else value
+        return {name: _with_numbers(dict(o or {})) for name, o in value.items()}
     if str(kind).startswith("Mapping"):
-        return {} if value is None else value
+        return {} if value is None else _with_numbers(value)
     if kind == "float" and isinstance(value, str):
         try:
             return float(value)
         except ValueError as error:
             raise TrainingError(f"{key} is {value!r}; it must be a number.") from error
     return "" if value is None and kind == "str" else value
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return options in which numbers such as 1e-5, which YAML reads as text, are numbers."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(inner) for inner in value]
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value

@@ -28,3 +28,10 @@ def test_a_missing_key_is_named() -> None:
 def test_a_senseless_value_is_refused() -> None:
     with pytest.raises(TrainingError, match="epochs is 0"):
         read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", "epochs=0"])
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    texts = ["rate=2e-3", "schedule_options={least: 1e-5}", "optimizer_options.betas=[9e-1, 0.99]"]
+    read = read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", *texts, "loss={bce_dice: {smooth: 1e-5}}"])
+    assert (read.rate, read.schedule_options, read.optimizer_options) == (2e-3, {"least": 1e-5}, {"betas": [0.9, 0.99]})
+    assert read.loss == {"bce_dice": {"smooth": 1e-5}}
