@@ -86,6 +86,8 @@ def _refuse_mixture(args: argparse.Namespace) -> None:
         raise InputError("Give PREDICTIONS and REFERENCES, or --model with --cases and --split, not both.")
     if args.model and given:
         raise InputError(f"--model needs {' and '.join(f'--{name}' for name in given)} too.")
+    if args.final and args.out is None:
+        raise InputError("--final needs --out DIR, so that the reading of the test part is recorded.")
     of_model = (args.final, args.part == TEST, args.split_name, args.channels, args.labels, args.resample)
     if not args.model and (len(given) < 2 or any(of_model)):
         raise InputError(
