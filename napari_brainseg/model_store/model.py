@@ -19,6 +19,7 @@ from napari_brainseg.base.paths import write_text
 from napari_brainseg.model_store.preprocessing import input_channels
 from napari_brainseg.model_store.store import ModelRecord, find_model
 from napari_brainseg.networks import create_network
+from napari_brainseg.networks.highlighted import Highlighted
 
 
 @dataclass(eq=False)
@@ -69,13 +70,17 @@ def _read(record: ModelRecord, path: Path) -> Model:
 
 def new_network(record: ModelRecord) -> nn.Module:
     """Build the record's network, untrained, in the memory format that is fast for it."""
+    channels = input_channels(record.preprocessing, len(record.channels))
+    highlight = record.network.get("highlight", "")
     network = create_network(
         record.network["name"],
-        in_channels=input_channels(record.preprocessing, len(record.channels)),
+        in_channels={"": channels, "join": channels + 1, "replace": 1}[highlight],
         out_channels=len(record.outputs),
         spatial_dims=record.spatial_dims,
         **record.network.get("options", {}),
     )
+    if highlight:
+        network = Highlighted(network, channels, joins=highlight == "join")
     if record.spatial_dims == 2:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

@@ -193,7 +193,7 @@ class _MappedPixels:
 def _as_slices(case: PreparedCase, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return images (Z, C, H, W) float16 and labels (Z, H, W) uint8 of one size."""
     images = np.ascontiguousarray(fitted(case.images, size).swapaxes(0, 1))
-    return torch.from_numpy(images), torch.from_numpy(np.ascontiguousarray(fitted(case.labels, size)))
+    return torch.from_numpy(images), torch.from_numpy(np.array(fitted(case.labels, size)))  # a file's are read-only
 
 
 def _on_disk(images: Tensor, path: Path) -> Tensor:

@@ -38,7 +38,7 @@ class EpochReport(Progress):
 
 
 @dataclass
-class _Pace:
+class Pace:
     """How an epoch's time was spent, seconds, and how many images passed."""
 
     data: float = 0.0
@@ -71,21 +71,17 @@ def train(
             f"{settings.out} holds a run already. Add --resume to go on with it, or choose another out."
         )
     session = yield from open_session(settings)
-    network = first_network(settings, session.record).to(session.device)
+    network = first_network(session)
     wrapped = session.fabric.setup_module(network)  # before the optimizer: it may share out the weights
-    state = _begin(session, network)
+    state = first_state(session, network)
     if resume and checkpoint.exists():
         state.resume(checkpoint, fingerprint)
     optimizer = session.fabric.setup_optimizers(state.optimizer)
-    main = session.fabric.is_global_zero
-    if main:
-        facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
-        write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
-    watcher = Watcher(session, state.epoch, facts_of(settings)) if main else None
+    watcher = _watcher(session, state) if session.fabric.is_global_zero else None
     try:
         while state.epoch < settings.epochs and not _is_out_of_patience(state, settings):
-            pace = _Pace()
-            loss = yield from _epoch(session, state, (wrapped, optimizer), pace, token)
+            pace = Pace()
+            loss = yield from run_epoch(session, state, (wrapped, optimizer), pace, token)
             validated = yield from _validate(session, state)
             counts = _gathered(session, {v.case.id: v.counts(session.record.scheme) for v in validated})
             value = score(counts, settings.monitor, session.record.scheme)
@@ -109,7 +105,15 @@ def train(
     return _model(session, state)
 
 
-def _begin(session: Session, network: nn.Module) -> RunState:
+def _watcher(session: Session, state: RunState) -> Watcher:
+    """Write down what the run is, and return who writes down how it goes."""
+    settings = session.settings
+    facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
+    write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
+    return Watcher(session, state.epoch, facts_of(settings))
+
+
+def first_state(session: Session, network: nn.Module) -> RunState:
     """Return the state of a run that has not made a step."""
     settings = session.settings
     weights = [w for w in network.parameters() if w.requires_grad]
@@ -138,9 +142,18 @@ def seeds(settings: TrainingSettings, epoch: int, rank: int) -> tuple[torch.Gene
     return torch.Generator().manual_seed(base), torch.Generator().manual_seed(base + rank + 1)
 
 
-def _epoch(
-    session: Session, state: RunState, machinery: tuple[Any, Any], pace: _Pace, token: CancelToken | None
+def run_epoch(
+    session: Session, state: RunState, machinery: tuple[Any, Any], pace: Pace, token: CancelToken | None
 ) -> Generator[Progress, None, float]:
+    """Make the steps of one epoch and return its mean loss; a generator.
+
+    Args:
+        session: The run.
+        state: Its weights, optimizer and schedule, which move on.
+        machinery: The network and the optimizer as Fabric wraps them.
+        pace: Filled with how the time was spent.
+        token: Cancels between two steps.
+    """
     settings, (wrapped, optimizer) = session.settings, machinery
     order, chance = seeds(settings, state.epoch, session.fabric.global_rank)
     state.network.train()
@@ -183,7 +196,7 @@ def draw(session: Session, numbers: Tensor, chance: torch.Generator) -> tuple[Te
     images, labels = images.to(session.device).float(), labels.to(session.device)
     if session.settings.mask_edges:
         images = draw_mask_edges(images, labels)
-    images, labels = augment(images, labels, session.augmentation, chance)
+    images, labels = augment(images, labels, session.augmentation, chance, slices=session.stacked_slices)
     if images.ndim == 4:
         images = images.contiguous(memory_format=torch.channels_last)
     return images, session.targets(labels)
@@ -239,7 +252,7 @@ def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
     return {case.id: counts[case.id] for case in session.validation}
 
 
-def _row(session: Session, state: RunState, loss: float, counts: CaseCounts, pace: _Pace) -> dict[str, float]:
+def _row(session: Session, state: RunState, loss: float, counts: CaseCounts, pace: Pace) -> dict[str, float]:
     """Return what is logged of an epoch."""
     dice = {f"dice_{name}": value for name, value in mean_dice(counts, session.record.scheme).items()}
     monitored = {session.settings.monitor: score(counts, session.settings.monitor, session.record.scheme)}

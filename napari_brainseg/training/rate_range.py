@@ -41,7 +41,7 @@ def find_rate(
     It ends early where the smoothed loss is no longer finite or four times its least. Nothing is kept of the weights.
     """
     session = yield from open_session(settings)
-    network = first_network(settings, session.record).to(session.device).train()
+    network = first_network(session).train()
     optimizer = create_optimizer(
         settings.optimizer, network.parameters(), lowest, settings.weight_decay, **settings.optimizer_options
     )

@@ -31,8 +31,10 @@ from napari_brainseg.inference.devices import fast_dtype, resolve_device
 from napari_brainseg.model_store.model import load_model, new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
+from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
 from napari_brainseg.training.prepared import PreparedCase, Preparing, find_labelled, prepare_labelled, read_labelled
@@ -47,7 +49,7 @@ _SAFE_PATCH = 96
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A run's unchanging parts; `data` gives batches, `validation` whole cases."""
+    """A run's unchanging parts; `data` gives batches, `validation` whole cases, `highlighter` draws into both."""
 
     settings: TrainingSettings
     record: ModelRecord
@@ -57,6 +59,12 @@ class Session:
     data: SliceSet | PatchSet
     validation: list[PreparedCase]
     loss: nn.Module
+    highlighter: Highlighter | None = None
+
+    @property
+    def stacked_slices(self) -> int:
+        """How many slices each input of a 2-D network holds."""
+        return 2 * self.record.preprocessing.neighbours + 1
 
     def targets(self, labels: Tensor) -> Tensor:
         """Return the training targets (N, K, *spatial) of labels (N, *spatial)."""
@@ -81,9 +89,13 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()
     data, validation = yield from _read(settings, record, fabric.device, fabric.global_rank)
+    highlighter = None
+    if settings.highlight and isinstance(data, SliceSet):
+        data, highlighter = yield from highlight(data, settings.highlight_epochs, settings.seed, fabric.device)
     frequencies = _frequencies(data, settings) if needs_frequencies(loss_terms(settings)) else None
     loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
-    return Session(settings, record, augmentation, fabric, fabric.device, data, validation, loss.to(fabric.device))
+    loss = loss.to(fabric.device)
+    return Session(settings, record, augmentation, fabric, fabric.device, data, validation, loss, highlighter)
 
 
 def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:
@@ -155,21 +167,24 @@ def _precision(settings: TrainingSettings, device: torch.device) -> Any:
     return {None: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]
 
 
-def first_network(settings: TrainingSettings, record: ModelRecord) -> nn.Module:
+def first_network(session: Session) -> nn.Module:
     """Return the network that a run begins with: fresh from the seed, or with the weights of `start_from`.
 
     Raises:
         TrainingError: The weights do not fit the network.
         ModelError: There is no such model or network.
     """
+    settings = session.settings
     torch.manual_seed(settings.seed)
-    network = new_network(record)
+    network = new_network(session.record)
     if settings.start_from:
         try:
             network.load_state_dict(load_model(settings.start_from).network.state_dict())
         except RuntimeError as error:
             raise TrainingError(f"The weights of {settings.start_from} do not fit the network of this run.") from error
-    return network
+    if isinstance(network, Highlighted) and session.highlighter is not None:
+        network.highlighter.load_state_dict(session.highlighter.state_dict())
+    return network.to(session.device)
 
 
 def _read(

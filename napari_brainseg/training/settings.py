@@ -21,7 +21,17 @@ _CHOICES = {
     "strategy": ("auto", "ddp", "fsdp"),
 }
 _EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)
-_ABOVE_ZERO = ("epochs", "batch", "rate", "accumulate", "devices", "nodes", "oversample", "data_share")
+_ABOVE_ZERO = (
+    "epochs",
+    "highlight_epochs",
+    "batch",
+    "rate",
+    "accumulate",
+    "devices",
+    "nodes",
+    "oversample",
+    "data_share",
+)
 _NOT_BELOW_ZERO = ("empty_share", "phantoms", "weight_decay", "clip", "patience", "least_tumour", "central_slices")
 
 
@@ -51,6 +61,7 @@ class TrainingSettings:
         schedule_options: Its options.
         preprocessing: Options of `Preprocessing`.
         highlight: `join` or `replace`: a small network draws the tumour into an image that joins or replaces the input.
+        highlight_epochs: Passes over the slices with which it is trained.
         mask_edges: Draw the edges of the true masks into the training images (first stage of the edge transfer).
         augmentation: Options of `AugmentationSettings`.
         sampling: `slices` for 2-D networks, `patches` for 3-D ones.
@@ -101,6 +112,7 @@ class TrainingSettings:
     schedule_options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     highlight: str = ""
+    highlight_epochs: int = 5
     mask_edges: bool = False
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     sampling: str = "slices"
@@ -146,6 +158,8 @@ class TrainingSettings:
             raise TrainingError("data_share is at most 1, and average is below 1.")
         if self.strategy == "fsdp" and self.average:
             raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
+        if self.highlight and (self.sampling != "slices" or self.preprocessing.get("neighbours")):
+            raise TrainingError("A highlighter draws single slices. Set sampling=slices and no neighbours.")
         dimensions = 3 if self.sampling == "patches" else 2
         if len(self.size) != dimensions:
             raise TrainingError(f"size has {len(self.size)} numbers; {self.sampling} need {dimensions}.")

@@ -14,6 +14,8 @@ from napari_brainseg.base.errors import Cancelled, InputError, OutputError, Trai
 from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.phantom import make_volume_phantom
 from napari_brainseg.cases.sample_files import write_volume_files
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import load_model
 from napari_brainseg.networks import create_network
 from napari_brainseg.training import loop
@@ -177,6 +179,20 @@ def test_patches_train_a_network_of_volumes(settings: TrainingSettings) -> None:
     assert losses[-1] < losses[0]
     record = load_model(settings.out / "tiny").record
     assert (record.spatial_dims, record.window) == (3, (8, 32, 32))
+
+
+@pytest.mark.parametrize("how", ["join", "replace"])
+def test_a_highlighter_goes_with_the_model(how: str, settings: TrainingSettings, tmp_path: Path) -> None:
+    write_splits({"two": Split(("Phantom_001", "Phantom_002"), ("Phantom_003",))}, tmp_path / "split.json")
+    data = tmp_path / "data"
+    shutil.copytree(settings.data, data)
+    case = make_volume_phantom(3, (12, 48, 48), (11.0, 4.0, 4.0))
+    write_volume_files(case, data / case.id)
+    chosen = replace(settings, data=data, split=tmp_path / "split.json", split_name="two", highlight=how, epochs=1)
+    model = run_to_end(train(replace(chosen, highlight_epochs=1)))
+    result = run_to_end(segment(case, load_model(settings.out / "tiny"), SegmentSettings(device="cpu")))
+    assert result.labels.shape == (12, 48, 48)
+    assert model.record.network["highlight"] == how
 
 
 @pytest.mark.parametrize("cache", ["disk", "none"])

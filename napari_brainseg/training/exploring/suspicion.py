@@ -55,9 +55,12 @@ def outside_brain(labels: LabelArray, channels: Channels) -> Places:
     """
     images: list[NDArray[Any]] = [volume.data for volume in channels.values()]
     levels = [(image, *background_and_brightness(image)) for image in images]
-    dark = labels > 0
+    labelled = labels > 0
+    is_dark = np.ones(np.count_nonzero(labelled), bool)
     for data, background, brightness in levels:
-        dark &= np.abs(data - np.float32(background)) <= _DARK * brightness
+        is_dark &= np.abs(data[labelled] - np.float32(background)) <= _DARK * brightness
+    dark = np.zeros_like(labelled)
+    dark[labelled] = is_dark
     for z in np.flatnonzero(dark.any((1, 2))):
         bright = np.zeros(labels.shape[1:], bool)
         for data, background, brightness in levels:
