@@ -197,7 +197,7 @@ def test_splits_are_compared(odd_folder: Path, tmp_path: Path) -> None:
     voxels = [case.tumour.sum() for case in findings.cases[:3]]
     assert f"<td>{(voxels[0] + voxels[1]) / (2 * np.prod(SHAPE)):.2%}</td>" in page
     assert f"<td>{voxels[2] / np.prod(SHAPE):.2%}</td>" in page
-    assert "4 cases stand in no split: Phantom_004" in page
+    assert "Cases in no split: 4 (Phantom_004" in page
 
 
 def test_a_split_with_a_leak_is_refused_before_anything_is_read(odd_folder: Path, tmp_path: Path) -> None:
@@ -259,3 +259,18 @@ def test_statistics_and_page_need_no_torch() -> None:
         "napari_brainseg.cli.explore, napari_brainseg.cli.split; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_tiny_single_slices_and_cases_of_both_sets_together(tmp_path: Path) -> None:
+    for number, size in ((1, 10), (2, 40)):
+        plane = np.random.default_rng(number).integers(0, 255, (size, size + 2, 3), np.uint8)
+        (tmp_path / f"P{number}").mkdir()
+        tifffile.imwrite(tmp_path / f"P{number}" / f"P{number}_1.tif", plane, photometric="rgb")
+    case = phantom(1)
+    write_volume_files(case, tmp_path / case.id)
+    findings = run_to_end(explore(tmp_path))
+    assert [c.shape for c in findings.cases] == [(1, 10, 12), (1, 40, 42), SHAPE]
+    assert {(o.kind, o.case_id) for o in findings.oddities} == {(Kind.NO_LABELS, "P1"), (Kind.NO_LABELS, "P2")}
+    page = page_of(findings).html()
+    assert "10 × 12" in page
+    assert "Cases with labels of BraTS 2017: 1." in page

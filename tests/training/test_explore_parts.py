@@ -130,12 +130,12 @@ def test_known_labels_keep_what_is_known(tmp_path: Path) -> None:
     path = folder / f"{CASE_ID}_seg.nii.gz"
     image = nib.Nifti1Image.from_filename(path)
     values = np.asarray(image.dataobj).astype(np.int16)
-    values[0, 0, :2] = 300
+    values[-1, -1, 0], values[-2, -1, 0] = 300, 301
     nib.Nifti1Image(values, image.affine).to_filename(path)
     _, known = open_case(find_cases(folder)[0])
     assert known is not None
     assert known.scheme.id == "brats2017"
-    assert {value: len(places) for value, places in known.unknown.items()} == {300: 2}
+    assert (known.unknown, known.unknown_voxels.tolist()) == ((300, 301), [[0, 39, 34], [0, 39, 35]])
     assert np.count_nonzero(known.labels == 3) == np.count_nonzero(values == 4)
     assert np.count_nonzero(known.labels) == np.count_nonzero((values == 2) | (values == 4))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,12 +23,14 @@ class KnownLabels:
     Attributes:
         labels: Program values of `scheme`, (Z, Y, X); unknown values are background.
         scheme: The scheme by which they were read.
-        unknown: Voxels (N, 3) by value on disk that the scheme does not have.
+        unknown: Values on disk that the scheme does not have.
+        unknown_voxels: Where they are, (N, 3).
     """
 
     labels: LabelArray
     scheme: LabelScheme
-    unknown: Mapping[int, NDArray[np.intp]] = field(default_factory=dict)
+    unknown: tuple[int, ...] = ()
+    unknown_voxels: NDArray[np.intp] = field(default_factory=lambda: np.zeros((0, 3), np.intp))
 
 
 def open_case(files: CaseFiles, scheme: str | None = None) -> tuple[Case, KnownLabels | None]:
@@ -62,10 +63,9 @@ def _understood(values: NDArray[np.generic], wanted: LabelScheme | None, case: C
     candidates = (wanted,) if wanted else candidate_schemes(case.naming, case.id)
     tables = {s.id: _table(s, present, counts) for s in candidates}
     scheme = min(candidates, key=lambda s: int(counts[tables[s.id] < 0].sum()))
-    table = tables[scheme.id]
-    unknown = {int(present[i]): np.argwhere(values == present[i]) for i in np.flatnonzero(table < 0)}
-    labels = np.maximum(table, 0)[places.reshape(values.shape)].astype(np.uint8)
-    return KnownLabels(labels, scheme, unknown)
+    read = tables[scheme.id][places.reshape(values.shape)]
+    unknown = tuple(int(value) for value in present[tables[scheme.id] < 0])
+    return KnownLabels(np.maximum(read, 0).astype(np.uint8), scheme, unknown, np.argwhere(read < 0))
 
 
 def _table(scheme: LabelScheme, present: NDArray[np.generic], counts: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -53,7 +53,7 @@ def page_of(findings: Findings, augmented: Picture | None = None) -> Page:
 def _numbers(findings: Findings) -> list[tuple[str, str]]:
     cases = findings.cases
     numbers = [
-        (f"{len(cases)}", "case" if len(cases) == 1 else "cases"),
+        (f"{len(cases)}", "cases"),
         (f"{len({case.patient for case in cases})}", "patients"),
         (f"{len({site_of(case.id) for case in cases})}", "sites, by the names"),
         (f"{sum(case.shape[0] for case in cases):,}", "slices"),
@@ -74,7 +74,7 @@ def _odd(page: Page, findings: Findings) -> None:
     page.checks([*checks, *([("good", "Looked for and not found", nothing, "")] if nothing else [])])
     between = sum(len(o.slices) for o in findings.of(Kind.BLANK_SLICE))
     at_ends = sum(len(case.blank) for case in findings.cases) - between
-    usual = f" {at_ends} slices at the ends of the stacks show nothing, which is usual." if at_ends else ""
+    usual = f" Slices at the ends of the stacks that show nothing, which is usual: {at_ends}." if at_ends else ""
     page.paragraph(f"Slices are numbered from 0, as in the window.{usual}")
     if findings.oddities:
         rows = [(o.case_id, o.kind.value[0], o.sentence) for o in findings.oddities]
@@ -164,7 +164,7 @@ def _classes(page: Page, scheme: LabelScheme, cases: Sequence[CaseFacts]) -> Non
         of_tumour = f"{totals[value] / tumour:.1%}" if value else None
         share = f"{totals[value] / totals.sum():.2%}"
         rows.append((name, f"{totals[value]:,}", share, of_tumour, f"{absent:,} of {len(pixels):,}", int(without)))
-    page.paragraph(f"{len(cases)} cases with labels of {scheme.title}.")
+    page.paragraph(f"Cases with labels of {scheme.title}: {len(cases)}.")
     page.table(("class", "pixels", "of all", "of the tumour", "slices without it", "cases without it"), rows)
     colours = [_GREY, *(c.colour for c in scheme.classes)]
     page.figure(class_chart([row[0] for row in rows], [int(t) for t in totals], colours), "")
@@ -197,7 +197,7 @@ def _splits(page: Page, findings: Findings) -> None:
     used = {case.id for part in parts for case in part.cases}
     left = [case.id for case in findings.cases if case.id not in used]
     if left:
-        page.paragraph(f"{len(left)} cases stand in no split: {', '.join(left[:5])}{' …' if len(left) > 5 else ''}.")
+        page.paragraph(f"Cases in no split: {len(left)} ({', '.join(left[:5])}{' …' if len(left) > 5 else ''}).")
     page.figure(split_chart(parts), "A dot for each case, a bar at the median. No patient stands on two sides.")
 
 

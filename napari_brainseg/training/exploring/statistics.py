@@ -96,8 +96,10 @@ def _without_labels(id: str, case: Case) -> Oddity:
 
 
 def _label_oddities(id: str, case: Case, known: KnownLabels, single: Places) -> Iterable[Oddity]:
-    for value, places in known.unknown.items():
-        yield _at(Kind.UNKNOWN_VALUE, id, f"value {value} in ", places, case)
+    if values := known.unknown:
+        listed = ", ".join(map(str, values[:5])) + (f" and {len(values) - 5} more" if len(values) > 5 else "")
+        named = f"value{'s' if len(values) > 1 else ''} {listed} in "
+        yield _at(Kind.UNKNOWN_VALUE, id, named, known.unknown_voxels, case)
     yield from (
         _at(kind, id, "", places, case)
         for kind, places in ((Kind.OUTSIDE, outside_brain(known.labels, case.channels)), (Kind.SINGLE_VOXEL, single))
