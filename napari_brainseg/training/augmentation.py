@@ -29,4 +29,4 @@ def augment(
     """
     motion = random_motion(len(images), tuple(images.shape[2:]), settings, generator)
     images, labels = move(images.float(), labels, motion)
-    return change_intensities(images, settings, generator, slices=slices), labels
+    return change_intensities(images, settings, generator, slices=slices, in_place=True), labels

@@ -145,20 +145,32 @@ def warp(
     """
     dims = matrices.shape[1]
     shape = images.shape[-dims:]
-    extents = torch.tensor(shape, dtype=torch.float32)
-    # torch counts from -1 to 1, the last axis first.
-    scaled = torch.cat([matrices[..., :-1] * extents, 2 * matrices[..., -1:]], -1) / extents[:, None]
-    scaled = torch.cat([scaled[..., :-1].flip(1, 2), scaled[..., -1:].flip(1)], -1)
-    grid = functional.affine_grid(scaled.to(images.device), [len(images), 1, *shape], align_corners=False)
+    grid = _grid(matrices, shape, images.device)
     if controls is not None:
-        shares = (controls * 2 / _like(extents, controls)).flip(1)
-        grid = grid + deformation(shares.to(images.device), shape, spacing).movedim(1, -1)
+        shares = (controls * 2 / _like(torch.tensor(shape), controls)).flip(1)
+        deformed = torch.nonzero(shares.flatten(1).any(1))[:, 0]
+        field = deformation(shares[deformed].to(images.device), shape, spacing)
+        grid[deformed.to(images.device)] += field.movedim(1, -1)
     # Slices that move alike are channels to the sampler, which is many times quicker than sampling a volume.
     together = images.flatten(1, -dims - 1) if images.ndim > dims + 2 else images
     layers = labels.flatten(1, -dims - 1) if labels.ndim > dims + 1 else labels[:, None]
     moved = functional.grid_sample(together, grid, "bilinear", "border", align_corners=False)
     classes = functional.grid_sample(layers.float(), grid, "nearest", "border", align_corners=False)
     return moved.reshape(images.shape), classes.reshape(labels.shape).to(labels.dtype)
+
+
+def _grid(matrices: Tensor, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Return where torch samples, (N, *shape, D), for maps in voxels: it counts from -1 to 1, the last axis first."""
+    extents = torch.tensor(shape, dtype=torch.float32)
+    scaled = torch.cat([matrices[..., :-1] * extents, 2 * matrices[..., -1:]], -1) / extents[:, None]
+    scaled = torch.cat([scaled[..., :-1].flip(1, 2), scaled[..., -1:].flip(1)], -1)
+    if len(shape) == 3:
+        size = [len(matrices), 1, *shape]
+        return functional.affine_grid(scaled.to(device), size, align_corners=False)
+    # In plane, a place is a complex number, and the sum of one along x and one along y: many times quicker.
+    y, x = ((2 * torch.arange(extent, device=device) + 1) / extent - 1 for extent in shape)
+    along_x, along_y, shift = torch.view_as_complex(scaled.mT.contiguous()).to(device)[..., None].unbind(1)
+    return torch.view_as_real((along_y * y + shift)[:, :, None] + (along_x * x)[:, None])
 
 
 def deformation(controls: Tensor, shape: Sequence[int], spacing: float) -> Tensor:

@@ -50,7 +50,7 @@ def fit_highlighter(
     order = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         yield Progress(epoch, epochs, "training the highlighter")
-        for batch in rows[torch.randperm(len(rows), generator=order)].split(_BATCH):
+        for batch in torch.split(rows[torch.randperm(len(rows), generator=order)], _BATCH):
             images, labels = data.images(batch).to(device).float(), data.labels[batch].to(device)
             loss = functional.smooth_l1_loss(network.draw(images), drawn_target(images, labels))
             optimizer.zero_grad()

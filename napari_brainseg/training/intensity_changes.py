@@ -18,31 +18,37 @@ _WAVES = 3
 
 
 def change_intensities(
-    images: Tensor, settings: AugmentationSettings, generator: torch.Generator, *, slices: int = 1
+    images: Tensor,
+    settings: AugmentationSettings,
+    generator: torch.Generator,
+    *,
+    slices: int = 1,
+    in_place: bool = False,
 ) -> Tensor:
-    """Return a changed copy of fp32 images (N, C, *spatial); a channel that is left out is 0.
+    """Return changed fp32 images (N, C, *spatial); a channel that is left out is 0.
 
     Args:
         images: On any device.
         settings: How far they change.
         generator: Source of chance, of the CPU.
         slices: Slices stacked in the channels, slice after slice; a sequence changes alike in all of them.
+        in_place: Change the images themselves, which saves the time of a copy.
     """
-    images = _change_some(images, settings, generator, slices)
+    images = images if in_place else images.clone()
+    _change_some(images, settings, generator, slices)
     if settings.intensity:
         contrast = 1 + settings.intensity * _per_channel(images, slices, generator)
         brightness = settings.intensity * _per_channel(images, slices, generator)
-        images = torch.addcmul(brightness.to(images.device), images, contrast.to(images.device))
+        images.mul_(contrast.to(images.device)).add_(brightness.to(images.device))
     if settings.noise:
-        strengths = settings.noise * torch.rand(len(images), generator=generator)
-        images = add_noise(images, strengths, generator)
+        add_noise(images, settings.noise * torch.rand(len(images), generator=generator), generator)
     if settings.drop_channel:
-        images = images * kept_channels(images, settings.drop_channel, slices, generator).to(images.device)
+        images.mul_(kept_channels(images, settings.drop_channel, slices, generator).to(images.device))
     return images
 
 
-def _change_some(images: Tensor, settings: AugmentationSettings, generator: torch.Generator, slices: int) -> Tensor:
-    """Return images of which some, by chance, are blurred, coarser, shaded or have another gamma."""
+def _change_some(images: Tensor, settings: AugmentationSettings, generator: torch.Generator, slices: int) -> None:
+    """Blur, coarsen, shade and bend the gamma of some of the images, by chance."""
 
     def blurred(chosen: Tensor) -> Tensor:
         return blur(chosen, settings.blur * torch.rand(len(chosen), generator=generator))
@@ -65,17 +71,12 @@ def _change_some(images: Tensor, settings: AugmentationSettings, generator: torc
         (settings.bias_field, shaded),
         (settings.gamma, curved),
     ]
-    copied = False
     for amount, change in effects:
-        if not amount:
-            continue
-        chosen = torch.nonzero(torch.rand(len(images), generator=generator) < settings.chance)[:, 0]
-        if len(chosen):
-            images = images if copied else images.clone()
-            copied = True
-            chosen = chosen.to(images.device)
-            images[chosen] = change(images[chosen])
-    return images
+        if amount:
+            chosen = torch.nonzero(torch.rand(len(images), generator=generator) < settings.chance)[:, 0]
+            if len(chosen):
+                chosen = chosen.to(images.device)
+                images[chosen] = change(images[chosen])
 
 
 def blur(images: Tensor, sigmas: Tensor) -> Tensor:
@@ -124,20 +125,22 @@ def change_gamma(images: Tensor, exponents: Tensor) -> Tensor:
     axes = list(range(2, images.ndim))
     least = images.amin(axes, keepdim=True)
     extent = (images.amax(axes, keepdim=True) - least).clamp(min=1e-6)
-    return least + extent * ((images - least) / extent) ** exponents
+    return (images - least).div_(extent).pow_(exponents).mul_(extent).add_(least)
 
 
-def add_noise(images: Tensor, strengths: Tensor, generator: torch.Generator) -> Tensor:
-    """Add Gaussian noise of standard deviations (N,) to images (N, C, *spatial).
+def add_noise(images: Tensor, strengths: Tensor, generator: torch.Generator) -> None:
+    """Add Gaussian noise of standard deviations (N,) to images (N, C, *spatial), in place.
 
     Every channel gets a window, at a place of its own, of one long run of noise: drawing it all anew takes longer than
     all other changes together.
     """
+    count, channels = images.shape[:2]
     size = images[0, 0].numel()
     run = torch.randn(size + _NOISE_PLACES, generator=generator).to(images.device)
-    places = torch.randint(_NOISE_PLACES + 1, (images.shape[0] * images.shape[1],), generator=generator)
-    noise = run.unfold(0, size, 1)[places.to(images.device)].reshape(images.shape)
-    return torch.addcmul(images, noise, strengths.to(images.device).reshape(-1, *[1] * (images.ndim - 1)))
+    places = torch.randint(_NOISE_PLACES + 1, (count, channels), generator=generator)
+    for image, strength, starts in zip(images, strengths.tolist(), places.tolist(), strict=True):
+        for channel, start in zip(image, starts, strict=True):
+            channel.add_(run[start : start + size].view(channel.shape), alpha=strength)
 
 
 def kept_channels(images: Tensor, chance: float, slices: int, generator: torch.Generator) -> Tensor:

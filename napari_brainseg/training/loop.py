@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from napari_brainseg.training.monitoring import Watcher
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
 from napari_brainseg.training.session import Session, facts_of, fingerprint_of, first_network, open_session
 from napari_brainseg.training.settings import TrainingSettings
-from napari_brainseg.training.validation import CaseCounts, Validated, mean_dice, score, score_facts, validate
+from napari_brainseg.training.validation import SLICES, CaseCounts, Validated, mean_dice, score, score_facts, validate
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def train(
             loss = yield from run_epoch(session, state, (wrapped, optimizer), pace, token)
             validated = yield from _validate(session, state)
             counts = _gathered(session, {v.case.id: v.counts(session.record.scheme) for v in validated})
-            value = score(counts, settings.monitor, session.record.scheme)
+            value = _monitored(session, counts, validated)
             state.epoch += 1
             state.schedule.after_epoch(value)
             improved = value > state.best
@@ -94,7 +94,7 @@ def train(
             if watcher is not None:
                 if improved:
                     _save(session, state, command)
-                row = _row(session, state, loss, counts, pace)
+                row = _row(session, state, (loss, value), counts, pace)
                 watcher.epoch(state, row, validated, improved=improved)
                 # Last: a run that is killed before repeats the epoch, and with it its row of the log.
                 write_checkpoint(snapshot, checkpoint)
@@ -244,23 +244,33 @@ def _judged(session: Session, state: RunState) -> nn.Module:
 
 
 def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
-    """Return the counts of all processes' validation cases, in the order of the cases."""
+    """Return the counts of all processes' validation cases, in order of their names."""
     if session.fabric.world_size > 1:
         parts: list[Any] = [None] * session.fabric.world_size
         torch.distributed.all_gather_object(parts, counts)
         counts = {id: case for part in parts for id, case in part.items()}
-    return {case.id: counts[case.id] for case in session.validation}
+    return dict(sorted(counts.items()))
 
 
-def _row(session: Session, state: RunState, loss: float, counts: CaseCounts, pace: Pace) -> dict[str, float]:
-    """Return what is logged of an epoch."""
+def _monitored(session: Session, counts: CaseCounts, validated: Sequence[Validated]) -> float:
+    """Return the score that chooses the best epoch."""
+    scheme = session.record.scheme
+    if session.settings.monitor.startswith(SLICES):
+        counts = _gathered(session, {k: v for case in validated for k, v in case.slice_counts(scheme).items()})
+    return score(counts, session.settings.monitor, scheme)
+
+
+def _row(
+    session: Session, state: RunState, outcome: tuple[float, float], counts: CaseCounts, pace: Pace
+) -> dict[str, float]:
+    """Return what is logged of an epoch; `outcome` is its loss and the monitored score."""
     dice = {f"dice_{name}": value for name, value in mean_dice(counts, session.record.scheme).items()}
-    monitored = {session.settings.monitor: score(counts, session.settings.monitor, session.record.scheme)}
+    loss, value = outcome
     return {
         "loss": loss,
         "rate": state.schedule.rate,
         **dice,
-        **monitored,
+        session.settings.monitor: value,
         "seconds": pace.total,
         "images_per_second": pace.images / max(pace.total, 1e-9),
         "data_share": pace.data / max(pace.total, 1e-9),

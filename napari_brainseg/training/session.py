@@ -34,6 +34,7 @@ from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
+from napari_brainseg.training.checking import check_settings
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
@@ -85,6 +86,7 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     """
     augmentation = _options(AugmentationSettings, settings.augmentation, "augmentation")
     record = record_of(settings)
+    check_settings(settings, record, loss_terms(settings))
     fabric = make_fabric(settings)
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()

@@ -24,9 +24,10 @@ from napari_brainseg.model_store.preprocessing import stacked
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
 
+SLICES = "slice_"
 MEASURES = ("dice", "iou", "sensitivity", "recall", "specificity", "precision", "f1")
 
-CaseCounts = dict[str, dict[str, Counts]]  # case id -> background, class or region -> voxel counts
+CaseCounts = dict[str, dict[str, Counts]]  # case id, or its slice -> background, class or region -> voxel counts
 Forward = Callable[[Tensor], Tensor]
 
 
@@ -41,6 +42,11 @@ class Validated:
     def counts(self, scheme: LabelScheme) -> dict[str, Counts]:
         """Return the voxel counts of the background, of each class and of each region."""
         return scheme_counts(self.found, self.case.labels, scheme)
+
+    def slice_counts(self, scheme: LabelScheme) -> dict[str, dict[str, Counts]]:
+        """Return the same of each slice, by the case's id and the slice's number."""
+        pairs = zip(self.found, self.case.labels, strict=True)
+        return {f"{self.case.id}:{z}": scheme_counts(*pair, scheme) for z, pair in enumerate(pairs)}
 
 
 def validate(
@@ -97,30 +103,38 @@ def _windows(forward: Forward, case: PreparedCase, record: ModelRecord, device: 
 
 
 def score(counts: CaseCounts, name: str, scheme: LabelScheme) -> float:
-    """Return a validation score by name; higher is better.
+    """Return a validation score by name; higher is better. `counts` are those of cases, or of slices for `slice_…`.
 
     `dice`, `iou`, `recall` (or `sensitivity`), `specificity`, `precision`, `f1`: mean over the regions of the mean over
     the cases. `dice_WT` and so on: one region or class. `macro_recall` and so on: voxels of all cases pooled, mean over
-    the classes; `macro_recall_with_background` counts the background as one of them.
+    the classes; `macro_recall_with_background` counts the background as one of them. `slice_dice` and so on: as `dice`,
+    over slices instead of cases, those without tumour that are found empty counted 1.
 
     Raises:
         TrainingError: There is no such score, region or class.
     """
-    plain = name.removeprefix("macro_").removesuffix("_with_background")
-    measure, _, part = plain.partition("_")
-    known = {*scheme_names(scheme)}
-    if measure not in MEASURES or (part and part not in known):
-        choices = [*MEASURES, *(f"dice_{n}" for n in sorted(known)), *(f"macro_{m}" for m in MEASURES)]
-        near = get_close_matches(name, choices, n=1)
-        raise TrainingError(
-            f"There is no score {name!r} to monitor.{f' Did you mean {near[0]!r}?' if near else ''} "
-            f"There are {', '.join(MEASURES)}, each with _REGION behind it, or macro_ before it."
-        )
+    measure, part = check_score(name, scheme)
     measure = "sensitivity" if measure == "recall" else measure
-    if name.startswith("macro_"):
+    if name.removeprefix(SLICES).startswith("macro_"):
         return _macro(counts, measure, name.endswith("_with_background"), scheme)
     parts = [part] if part else [region.name for region in scheme.regions]
     return float(np.mean([[getattr(case[p], measure) for p in parts] for case in counts.values()]))
+
+
+def check_score(name: str, scheme: LabelScheme) -> tuple[str, str]:
+    """Return the measure and the region or class ("" for all) of a score; raise `TrainingError` when there is none."""
+    plain = name.removeprefix(SLICES).removeprefix("macro_").removesuffix("_with_background")
+    measure, _, part = plain.partition("_")
+    known = {*scheme_names(scheme)}
+    if measure not in MEASURES or (part and part not in known):
+        choices = [*MEASURES, *(f"dice_{n}" for n in sorted(known))]
+        choices += [f"{before}{m}" for before in ("macro_", SLICES) for m in MEASURES]
+        near = get_close_matches(name, choices, n=1)
+        raise TrainingError(
+            f"There is no score {name!r} to monitor.{f' Did you mean {near[0]!r}?' if near else ''} "
+            f"There are {', '.join(MEASURES)}, each with _REGION behind it, or macro_ or slice_ before it."
+        )
+    return measure, part
 
 
 def _macro(counts: CaseCounts, measure: str, background: bool, scheme: LabelScheme) -> float:

@@ -122,7 +122,8 @@ def test_low_resolution_is_averaging_and_interpolation_back() -> None:
 
 def test_noise_has_its_strength_in_every_image_and_no_memory() -> None:
     images = torch.full((3, 4, 64, 64), 2.0)
-    noise = add_noise(images, torch.tensor([0.0, 0.5, 2.0]), chance()) - 2
+    add_noise(images, torch.tensor([0.0, 0.5, 2.0]), chance())
+    noise = images - 2
     assert noise[0].abs().max() == 0
     torch.testing.assert_close(noise[1:].std((2, 3)), torch.tensor([[0.5], [2.0]]).expand(2, 4), rtol=0.06, atol=0)
     assert noise[1:].mean((2, 3)).abs().max() < 0.15
@@ -159,3 +160,13 @@ def test_costlier_changes_come_by_chance() -> None:
     images = drawn(200, 1, 8, 8)
     changed = change_intensities(images, only(blur=1.0, chance=0.25), chance())
     assert 30 < (changed != images).flatten(1).any(1).sum() < 70
+
+
+def test_images_are_changed_in_place_only_where_asked() -> None:
+    images = drawn(3, 2, 8, 8)
+    settings = AugmentationSettings(gamma=0.5, blur=1.0, bias_field=0.2, low_resolution=1.0, chance=1, drop_channel=0.5)
+    kept = images.clone()
+    changed = change_intensities(images, settings, chance())
+    assert torch.equal(images, kept)
+    assert change_intensities(images, settings, chance(), in_place=True) is images
+    assert torch.equal(images, changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -182,10 +183,20 @@ class _Several:
             tracker.close()
 
 
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise `TrainingError` for a tracker that is unknown, `MissingExtraError` for one that is not installed."""
+    for name in names:
+        if name not in _EXTRAS:
+            choices = " or ".join(_EXTRAS)
+            raise TrainingError(f"There is no tracker {name!r}. CSV and TensorBoard are always on; add {choices}.")
+        if find_spec(name) is None:
+            raise MissingExtraError(name, name)
+
+
 def create_trackers(
     names: Sequence[str], out: Path, run_name: str, facts: Mapping[str, Any], *, resume_step: int = 0
 ) -> Tracker:
-    """Return one tracker that tells them all: CSV with pictures, TensorBoard, and the named extras.
+    """Return one tracker that tells them all: CSV with pictures, TensorBoard, and the named extras that are known.
 
     Args:
         names: `wandb`, `mlflow`.
@@ -195,14 +206,8 @@ def create_trackers(
         resume_step: Epochs that were finished before.
 
     Raises:
-        TrainingError: There is no such tracker.
-        MissingExtraError: Its package is not installed; the extra is named.
+        MissingExtraError: The package of an extra is not installed.
     """
-    for name in names:
-        if name not in _EXTRAS:
-            raise TrainingError(
-                f"There is no tracker {name!r}. CSV and TensorBoard are always on; add {' or '.join(_EXTRAS)}."
-            )
     extras = [_EXTRAS[name](out, run_name, facts, resume_step) for name in names]
     return _Several([_Files(out, resume_step), _TensorBoard(out, resume_step), *extras])
 

@@ -1,0 +1,70 @@
+"""What is wrong with a run is said before its data are looked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_brainseg.base.errors import BrainsegError, MissingExtraError
+from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.training.session import open_session
+from napari_brainseg.training.settings import TrainingSettings
+from napari_brainseg.training.tracking import trackers
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> TrainingSettings:
+    return TrainingSettings(
+        name="tiny",
+        title="",
+        data=tmp_path / "nowhere",
+        split=tmp_path / "nowhere.json",
+        split_name="none",
+        out=tmp_path / "run",
+        channels=("flair",),
+        scheme="brats2017",
+        outputs=("WT", "TC", "ET"),
+        options={"widths": (4, 8, 10, 15, 20)},
+        device="cpu",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"monitor": "dise"}, "no score 'dise' to monitor. Did you mean 'dice'"),
+        ({"monitor": "dice_XX"}, "no score 'dice_XX'"),
+        ({"loss": {"bce_dise": {}}}, "Did you mean 'bce_dice'"),
+        ({"loss": {"bce_dice": {"reduces": "batch"}}}, "no option 'reduces'"),
+        ({"optimizer": "adamm"}, "Did you mean 'adam"),
+        ({"optimizer": "sgd", "optimizer_options": {"speed": 1}}, "'sgd' .*speed"),
+        ({"schedule": "cosin"}, "Did you mean 'cosine'"),
+        ({"network": "unexd"}, "Did you mean 'unext'"),
+        ({"options": {"breadth": 3}}, "breadth"),
+        ({"outputs": ("WT", "XX")}, "no region 'XX'"),
+        ({"outputs": ("background", "XX")}, "no class 'XX'"),
+        ({"trackers": ("abacus",)}, "no tracker 'abacus'"),
+        ({"augmentation": {"rotations": 3}}, "rotations"),
+        ({"preprocessing": {"blurr": 3}}, "blurr"),
+        ({"scheme": "brats"}, "brats2017"),
+    ],
+)
+def test_a_wrong_name_is_said_at_once(changes: dict[str, Any], said: str, settings: TrainingSettings) -> None:
+    with pytest.raises(BrainsegError, match=said):
+        run_to_end(open_session(replace(settings, **changes)))
+
+
+def test_right_names_get_as_far_as_the_data(settings: TrainingSettings) -> None:
+    with pytest.raises(BrainsegError, match=r"nowhere\.json cannot be read"):
+        run_to_end(open_session(replace(settings, monitor="slice_dice", loss={"weighted_cross_entropy": {}})))
+
+
+def test_a_tracker_that_is_not_installed_names_its_extra(
+    settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"napari-brainseg\[mlflow\]"):
+        run_to_end(open_session(replace(settings, trackers=("mlflow",))))

@@ -1,0 +1,77 @@
+"""Scores by hand, from counts of two cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.training.prepared import PreparedCase
+from napari_brainseg.training.validation import Validated, score, validate
+
+LGG = scheme_by_id("lgg")
+
+
+def case(id: str, truth: list[list[int]], found: list[list[int]]) -> Validated:
+    """Return a validated case whose slices are rows of pixels."""
+    labels, answer = (np.asarray(rows, np.uint8)[:, None] for rows in (truth, found))
+    images = np.zeros((1, *labels.shape), np.float16)
+    return Validated(PreparedCase(id, images, labels), answer, answer.astype(np.float16))
+
+
+ONE = case("one", [[1, 1, 0, 0], [0, 0, 0, 0]], [[1, 0, 0, 0], [0, 0, 0, 0]])
+TWO = case("two", [[0, 0, 0, 0], [1, 1, 1, 1]], [[0, 1, 0, 0], [1, 1, 1, 1]])
+WHOLE = {v.case.id: v.counts(LGG) for v in (ONE, TWO)}
+SLICES = {name: counts for v in (ONE, TWO) for name, counts in v.slice_counts(LGG).items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dice", (2 / 3 + 8 / 9) / 2),
+        ("dice_WT", (2 / 3 + 8 / 9) / 2),
+        ("iou", (1 / 2 + 4 / 5) / 2),
+        ("recall", (1 / 2 + 1) / 2),
+        ("precision", (1 + 4 / 5) / 2),
+        ("macro_recall", 5 / 6),
+        ("macro_recall_with_background", (5 / 6 + 9 / 10) / 2),
+        ("macro_iou", 5 / 7),
+    ],
+)
+def test_scores_of_cases(name: str, value: float) -> None:
+    assert score(WHOLE, name, LGG) == pytest.approx(value)
+
+
+def test_scores_of_slices_count_empty_ones_as_one() -> None:
+    assert score(SLICES, "slice_dice", LGG) == pytest.approx((2 / 3 + 1 + 0 + 1) / 4)
+
+
+@pytest.mark.parametrize("name", ["dise", "dice_XX", "slice_", "macro_", ""])
+def test_an_unknown_score_is_refused(name: str) -> None:
+    with pytest.raises(TrainingError, match="no score"):
+        score(WHOLE, name, LGG)
+
+
+def record(**changes: object) -> ModelRecord:
+    given = {"scheme_id": "lgg", "outputs": ("WT",), **changes}
+    return ModelRecord("tiny", "1", "", {"name": "unext"}, ("flair",), **given)  # type: ignore[arg-type]
+
+
+def test_a_network_that_copies_the_image_finds_it() -> None:
+    labels = (np.arange(3 * 5 * 7).reshape(3, 5, 7) % 2).astype(np.uint8)
+    images = np.where(labels, 9.0, -9.0)[None].astype(np.float16)
+    found = run_to_end(validate(lambda x: x, [PreparedCase("one", images, labels)], record(), torch.device("cpu"), 2))
+    assert np.array_equal(found[0].found, labels)
+    assert found[0].probability.shape == (3, 5, 7)
+
+
+def test_overlapping_windows_are_blended_to_what_each_of_them_says() -> None:
+    labels = (np.arange(9 * 10 * 7).reshape(9, 10, 7) % 3 == 0).astype(np.uint8)
+    images = np.where(labels, 9.0, -9.0)[None].astype(np.float16)
+    volumes = record(spatial_dims=3, window=(4, 6, 8))
+    found = run_to_end(validate(lambda x: x, [PreparedCase("one", images, labels)], volumes, torch.device("cpu")))
+    assert np.array_equal(found[0].found, labels)
