@@ -13,7 +13,7 @@ from napari_brainseg.base.errors import InputError, TrainingError
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
-from napari_brainseg.cases.reading import CaseFiles, find_cases, read_case
+from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
 from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
 
 
@@ -50,11 +50,11 @@ def find_labelled(folder: Path, case_ids: Sequence[str]) -> list[CaseFiles]:
 
 
 def read_labelled(
-    folder: Path, case_ids: Sequence[str], prepared: Callable[[Case], PreparedCase]
+    folder: Path, case_ids: Sequence[str], prepared: Callable[[Case], PreparedCase], options: OpenOptions | None = None
 ) -> Generator[Progress, None, list[PreparedCase]]:
     """Read and prepare the cases with these ids from a folder; raise `TrainingError` naming absent ones."""
     cases = []
     for index, files in enumerate(find_labelled(folder, case_ids)):
         yield Progress(index, len(case_ids), f"reading {files.id}")
-        cases.append(prepared(read_case(files)))
+        cases.append(prepared(read_case(files, options)))
     return cases

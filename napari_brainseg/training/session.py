@@ -25,7 +25,7 @@ from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
-from napari_brainseg.cases.reading import CaseFiles, read_case
+from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import fast_dtype, resolve_device
 from napari_brainseg.model_store.model import load_model, new_network
@@ -194,13 +194,15 @@ def _read(
 ) -> Generator[Progress, None, tuple[SliceSet | PatchSet, list[PreparedCase]]]:
     split = read_split(settings.split, settings.split_name).with_share(settings.data_share, settings.seed)
     prepared = partial(prepare_labelled, channels=record.channels, scheme=record.scheme, settings=record.preprocessing)
-    preparing: list[Preparing] = [partial(_prepare, f, prepared) for f in find_labelled(settings.data, split.train)]
+    opened = OpenOptions(labels=settings.labels)
+    files = find_labelled(settings.data, split.train)
+    preparing: list[Preparing] = [partial(_prepare, f, opened, prepared) for f in files]
     make_phantom = make_lgg_phantom if settings.scheme == "lgg" else make_volume_phantom
     for seed in range(settings.phantoms):
         preparing.append(partial(_prepare_phantom, make_phantom, _FIRST_PHANTOM + seed, prepared))
     if not preparing:
         raise TrainingError(f"The split {settings.split_name!r} has no case to learn from. Choose another.")
-    validation = yield from read_labelled(settings.data, split.validation, prepared)
+    validation = yield from read_labelled(settings.data, split.validation, prepared, opened)
     if not validation:
         raise TrainingError(f"The split {settings.split_name!r} has no case to validate on. Choose another.")
     if settings.spatial_dims == 2:
@@ -218,8 +220,8 @@ def _read(
     return PatchSet.of(cases, (settings.size[0], settings.size[1], settings.size[2])), validation
 
 
-def _prepare(files: CaseFiles, prepared: Callable[..., PreparedCase]) -> PreparedCase:
-    return prepared(read_case(files))
+def _prepare(files: CaseFiles, opened: OpenOptions, prepared: Callable[..., PreparedCase]) -> PreparedCase:
+    return prepared(read_case(files, opened))
 
 
 def _prepare_phantom(make: Callable[..., Any], seed: int, prepared: Callable[..., PreparedCase]) -> PreparedCase:
@@ -246,7 +248,11 @@ def _options(kind: Callable[..., Any], options: Any, name: str) -> Any:
 
 def facts_of(settings: TrainingSettings) -> dict[str, Any]:
     """Return what a run records of itself: its settings without the places of this machine, and the versions."""
-    shown = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items() if k not in ("data", "out")}
+    shown = {
+        k: str(v) if isinstance(v, Path) else v
+        for k, v in asdict(settings).items()
+        if k not in ("data", "labels", "out")
+    }
     return {
         "settings": shown,
         "torch": torch.__version__,

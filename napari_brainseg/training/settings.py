@@ -43,6 +43,8 @@ class TrainingSettings:
         name: Name of the model.
         title: One line on what it is for.
         data: Folder of labelled cases.
+        labels: Folder with other labels of these cases, such as one that the workbench exported to; by default those
+            beside the images.
         split: The JSON file of splits.
         split_name: Which split of the file.
         out: Folder of the run: checkpoint, log and the finished model.
@@ -102,6 +104,7 @@ class TrainingSettings:
     scheme: str
     outputs: tuple[str, ...]
     source: str = ""
+    labels: Path | None = None
     network: str = "unext"
     options: Mapping[str, Any] = field(default_factory=dict)
     start_from: str = ""
@@ -217,8 +220,8 @@ def _apply(override: str, values: dict[str, Any]) -> None:
 def _typed(key: str, value: Any) -> Any:
     """Return a YAML value in the type of its setting; YAML reads 2e-3 as text, and lists where we have tuples."""
     kind = {f.name: f.type for f in fields(TrainingSettings)}[key]
-    if kind == "Path":
-        return Path(value)
+    if str(kind).startswith("Path"):
+        return Path(value) if value else None
     if str(kind).startswith("tuple"):
         if isinstance(value, str):
             return (value,)

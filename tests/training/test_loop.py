@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,8 @@ from napari_brainseg.base.errors import Cancelled, InputError, OutputError, Trai
 from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.phantom import make_volume_phantom
 from napari_brainseg.cases.sample_files import write_volume_files
+from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.cases.writing import write_labels
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import load_model
@@ -21,6 +24,7 @@ from napari_brainseg.networks import create_network
 from napari_brainseg.training import loop
 from napari_brainseg.training.loop import EpochReport, train
 from napari_brainseg.training.rate_range import RatePoint, find_rate, steepest, write_curve
+from napari_brainseg.training.session import open_session
 from napari_brainseg.training.settings import TrainingSettings
 from napari_brainseg.training.splits import Split, write_splits
 
@@ -179,6 +183,20 @@ def test_patches_train_a_network_of_volumes(settings: TrainingSettings) -> None:
     assert losses[-1] < losses[0]
     record = load_model(settings.out / "tiny").record
     assert (record.spatial_dims, record.window) == (3, (8, 32, 32))
+
+
+def test_labels_of_another_folder_stand_in_for_those_beside_the_images(
+    settings: TrainingSettings, tmp_path: Path
+) -> None:
+    exported = tmp_path / "exported"
+    for seed in (1, 2):
+        case = make_volume_phantom(seed, (12, 48, 48), (11.0, 4.0, 4.0))
+        empty = np.zeros(case.geometry.shape, np.uint8)
+        write_labels(Segmentation.for_case(case, empty, case.scheme), exported / f"{case.id}_seg.nii.gz")
+    session = run_to_end(open_session(replace(settings, labels=exported, empty_share=1.0)))
+    assert not session.data.labels.any()
+    assert not session.validation[0].labels.any()
+    assert run_to_end(open_session(settings)).data.labels.any()
 
 
 @pytest.mark.parametrize("how", ["join", "replace"])
