@@ -30,6 +30,7 @@ from monai.transforms import (
 )
 from torch import Tensor, nn
 
+from napari_brainseg.base.allocation import reusing_memory
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.reading import find_cases
@@ -111,7 +112,8 @@ def _our_epochs(session: Session) -> Iterator[tuple[float, float]]:
     optimizer = session.fabric.setup_optimizers(state.optimizer)
     while True:
         pace = Pace()
-        run_to_end(run_epoch(session, state, (wrapped, optimizer), pace, None))
+        with reusing_memory():
+            run_to_end(run_epoch(session, state, (wrapped, optimizer), pace, None))
         yield pace.images / pace.total, pace.data / pace.total
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_brainseg.base.allocation import reusing_memory
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import CancelToken, Progress
@@ -77,31 +79,23 @@ def train(
     if resume and checkpoint.exists():
         state.resume(checkpoint, fingerprint)
     optimizer = session.fabric.setup_optimizers(state.optimizer)
-    watcher = _watcher(session, state) if session.fabric.is_global_zero else None
-    try:
+    with ExitStack() as ending:
+        watcher = _watcher(session, state) if session.fabric.is_global_zero else None
+        if watcher is not None:
+            ending.callback(watcher.close)
+        ending.enter_context(reusing_memory())
         while state.epoch < settings.epochs and not _is_out_of_patience(state, settings):
             pace = Pace()
             loss = yield from run_epoch(session, state, (wrapped, optimizer), pace, token)
-            validated = yield from _validate(session, state)
-            counts = _gathered(session, {v.case.id: v.counts(session.record.scheme) for v in validated})
-            value = _monitored(session, counts, validated)
-            state.epoch += 1
-            state.schedule.after_epoch(value)
-            improved = value > state.best
-            if improved:
-                state.keep_best(value, dict(score_facts(counts, session.record.scheme)))
+            judged = yield from _judge(session, state)
             snapshot = state.snapshot(fingerprint)
             if watcher is not None:
-                if improved:
+                if judged.improved:
                     _save(session, state, command)
-                row = _row(session, state, (loss, value), counts, pace)
-                watcher.epoch(state, row, validated, improved=improved)
+                watcher.epoch(state, _row(session, state, loss, judged, pace), judged.cases, improved=judged.improved)
                 # Last: a run that is killed before repeats the epoch, and with it its row of the log.
                 write_checkpoint(snapshot, checkpoint)
-            yield _report(session, state, loss, counts, value)
-    finally:
-        if watcher is not None:
-            watcher.close()
+            yield _report(session, state, loss, judged)
     return _model(session, state)
 
 
@@ -221,6 +215,30 @@ def _raise_unless_finite(session: Session, loss: Tensor, numbers: Tensor, epoch:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """The validation of an epoch: this process's cases, the counts of all, and the monitored score."""
+
+    cases: list[Validated]
+    counts: CaseCounts
+    score: float
+    improved: bool
+
+
+def _judge(session: Session, state: RunState) -> Generator[Progress, None, _Judged]:
+    """Validate, end the epoch, and keep the weights where they are the best so far."""
+    scheme = session.record.scheme
+    validated = yield from _validate(session, state)
+    counts = _gathered(session, {v.case.id: v.counts(scheme) for v in validated})
+    value = _monitored(session, counts, validated)
+    state.epoch += 1
+    state.schedule.after_epoch(value)
+    improved = value > state.best
+    if improved:
+        state.keep_best(value, dict(score_facts(counts, scheme)))
+    return _Judged(validated, counts, value, improved)
+
+
 def _validate(session: Session, state: RunState) -> Generator[Progress, None, list[Validated]]:
     judged = _judged(session, state)
 
@@ -260,30 +278,27 @@ def _monitored(session: Session, counts: CaseCounts, validated: Sequence[Validat
     return score(counts, session.settings.monitor, scheme)
 
 
-def _row(
-    session: Session, state: RunState, outcome: tuple[float, float], counts: CaseCounts, pace: Pace
-) -> dict[str, float]:
-    """Return what is logged of an epoch; `outcome` is its loss and the monitored score."""
-    dice = {f"dice_{name}": value for name, value in mean_dice(counts, session.record.scheme).items()}
-    loss, value = outcome
+def _row(session: Session, state: RunState, loss: float, judged: _Judged, pace: Pace) -> dict[str, float]:
+    """Return what is logged of an epoch."""
+    dice = {f"dice_{name}": value for name, value in mean_dice(judged.counts, session.record.scheme).items()}
     return {
         "loss": loss,
         "rate": state.schedule.rate,
         **dice,
-        session.settings.monitor: value,
+        session.settings.monitor: judged.score,
         "seconds": pace.total,
         "images_per_second": pace.images / max(pace.total, 1e-9),
         "data_share": pace.data / max(pace.total, 1e-9),
     }
 
 
-def _report(session: Session, state: RunState, loss: float, counts: CaseCounts, value: float) -> EpochReport:
-    dice = mean_dice(counts, session.record.scheme)
+def _report(session: Session, state: RunState, loss: float, judged: _Judged) -> EpochReport:
+    dice = mean_dice(judged.counts, session.record.scheme)
     words = ", ".join(f"{name} {number:.3f}" for name, number in dice.items())
     if session.settings.monitor != "dice":
-        words += f", {session.settings.monitor} {value:.3f}"
+        words += f", {session.settings.monitor} {judged.score:.3f}"
     total = session.settings.epochs
-    return EpochReport(state.epoch, total, f"loss {loss:.4f}, Dice {words}", loss, dice, value)
+    return EpochReport(state.epoch, total, f"loss {loss:.4f}, Dice {words}", loss, dice, judged.score)
 
 
 def _model(session: Session, state: RunState) -> Model:
