@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.base.errors import BrainsegError, TrainingError
 from napari_brainseg.base.progress import Progress, run_to_end
 from napari_brainseg.training.settings import TrainingSettings, read_settings
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
     command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
     try:
-        run_to_end(train(settings, resume=args.resume, command=command), _show)
+        with _memory_errors_said():
+            run_to_end(train(settings, resume=args.resume, command=command), _show)
     except (BrainsegError, KeyboardInterrupt):
         if (settings.out / "last.pt").exists() and not args.resume:
             print(f"What was learned is kept in {settings.out}: --resume goes on with it.", file=sys.stderr)
@@ -55,9 +60,24 @@ def _speaks() -> bool:
 def _find_rate(settings: TrainingSettings) -> int:
     from napari_brainseg.training.rate_range import find_rate, steepest, write_curve
 
-    points = run_to_end(find_rate(settings), _show)
+    with _memory_errors_said():
+        points = run_to_end(find_rate(settings), _show)
     print(f"{write_curve(points, settings.out)}: the loss falls fastest at a rate of {steepest(points):.1e}")
     return 0
+
+
+@contextmanager
+def _memory_errors_said() -> Iterator[None]:
+    """Raise `TrainingError` where memory does not suffice: numpy's, and what torch makes of it, which has no class."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(words in said for words in _OUT_OF_MEMORY):
+            raise
+        raise TrainingError(
+            "The memory does not suffice for this run. Lower batch or size, or set cache=disk where the data are large."
+        ) from error
 
 
 def _show(progress: Progress) -> None:

@@ -55,6 +55,8 @@ class Preprocessing:
             raise InputError(f"There is no equalisation {self.equalise!r}; choose none, histogram or clahe.")
         if self.neighbours < 0 or self.blur < 0 or self.clusters < 0 or self.clusters == 1:
             raise InputError("neighbours and blur are 0 or more; clusters is 0, or 2 and more.")
+        if self.margin < 0 or not 0 <= self.clip[0] < self.clip[1] <= 100:
+            raise InputError("margin is 0 or more; clip has two percentiles from 0 to 100, the lower one first.")
 
 
 def input_channels(settings: Preprocessing, count: int) -> int:

@@ -59,7 +59,7 @@ def create_network(
         network: nn.Module = factory(
             in_channels=in_channels, out_channels=out_channels, spatial_dims=spatial_dims, **options
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
         raise ModelError(f"The network {name!r} does not take these options: {_said(error)}.") from error
     return network
 

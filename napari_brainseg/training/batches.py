@@ -163,8 +163,10 @@ def slice_set(
         counts.append(len(classes))
         row += len(classes)
     rows = torch.cat(drawn) if drawn else torch.zeros(0, dtype=torch.long)
-    if not len(rows):
-        raise TrainingError("No slice is left to learn from. Loosen least_tumour or central_slices, or add cases.")
+    if not len(rows) or not torch.cat(labels)[rows].any():
+        raise TrainingError(
+            "No slice with tumour is left to learn from. Loosen least_tumour or central_slices, or add cases."
+        )
     case_of = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     first_row = torch.tensor([0, *counts]).cumsum(0)[:-1]
     pixels: Pixels

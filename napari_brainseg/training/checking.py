@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
+import torch
+from torch import nn
+
+from napari_brainseg.base.errors import OutputError, TrainingError
+from napari_brainseg.base.paths import why_not_writable
+from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS
 from napari_brainseg.inference.decoding import class_value, is_softmax, region_values
-from napari_brainseg.model_store.model import new_network
+from napari_brainseg.model_store.model import load_model, new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.loss_terms import Terms, create_loss
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
@@ -18,24 +26,61 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     """Try every name and option of the settings.
 
     Raises:
-        TrainingError: A score, loss, optimizer, schedule or tracker is unknown, or does not take its options.
+        TrainingError: A channel, score, loss, optimizer, schedule or tracker is unknown, or does not take its options.
         ModelError: The network is unknown or does not take its options, or the scheme has no such output.
         MissingExtraError: A tracker's package is not installed.
     """
+    _check_channels(settings.channels)
     check_score(settings.monitor, record.scheme)
     check_trackers(settings.trackers)
     softmax = is_softmax(settings.outputs)
     if softmax:
+        if len(settings.outputs) < 2:
+            raise TrainingError("outputs has background alone. Add the classes that are to be told from it.")
         for name in settings.outputs[1:]:
             class_value(record.scheme, name)
     else:
         region_values(record.scheme, settings.outputs)
     # Losses that weigh by the data get the shares later; any will do to try their options.
     create_loss(terms, softmax=softmax, frequencies=torch.full((len(settings.outputs),), 0.5))
-    weights = list(new_network(record).parameters())
+    network = new_network(record)
+    weights = list(network.parameters())
+    if not all(weight.numel() for weight in weights):
+        raise TrainingError(f"The network {settings.network!r} has a layer without weights. Check its options for a 0.")
     optimizer = create_optimizer(
         settings.optimizer, weights, settings.rate, settings.weight_decay, **settings.optimizer_options
     )
     create_schedule(
         settings.schedule, optimizer, settings.epochs, settings.epochs, settings.rate, **settings.schedule_options
     )
+    if settings.start_from:
+        load_first_weights(network, settings.start_from)
+
+
+def load_first_weights(network: nn.Module, model: str) -> None:
+    """Give a network the weights of a model; raise `TrainingError` where they do not fit."""
+    try:
+        network.load_state_dict(load_model(model).network.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            f"The weights of {model} do not fit the network of this run. Give it the same network, options, channels "
+            "and outputs."
+        ) from error
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Raise `OutputError` where a folder, or the folder it will be made in, cannot be written; leave nothing there."""
+    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    reason = why_not_writable(place)
+    if reason is not None:
+        raise OutputError(reason)
+
+
+def _check_channels(names: Sequence[str]) -> None:
+    """Raise `TrainingError` for a channel that no case has: it would be learned from as missing, so in silence."""
+    known = dict.fromkeys((*BRATS_CHANNELS, *LGG_CHANNELS))
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TrainingError(f"There is no channel {name!r}.{hint} There are {', '.join(known)}.")

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,18 @@ from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import fast_dtype, resolve_device
-from napari_brainseg.model_store.model import load_model, new_network
+from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
-from napari_brainseg.training.checking import check_settings
+from napari_brainseg.training.checking import check_settings, load_first_weights, refuse_unwritable
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
 from napari_brainseg.training.prepared import PreparedCase, Preparing, find_labelled, prepare_labelled, read_labelled
+from napari_brainseg.training.setting_values import check_type, typed
 from napari_brainseg.training.settings import TrainingSettings
 from napari_brainseg.training.splits import read_split
 
@@ -83,10 +85,12 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     Raises:
         TrainingError: Settings do not fit together, or data are missing.
         InputError: A case cannot be read or has no labels.
+        OutputError: The folder of the run cannot be written.
     """
     augmentation = _options(AugmentationSettings, settings.augmentation, "augmentation")
     record = record_of(settings)
     check_settings(settings, record, loss_terms(settings))
+    refuse_unwritable(settings.out)
     fabric = make_fabric(settings)
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()
@@ -180,10 +184,7 @@ def first_network(session: Session) -> nn.Module:
     torch.manual_seed(settings.seed)
     network = new_network(session.record)
     if settings.start_from:
-        try:
-            network.load_state_dict(load_model(settings.start_from).network.state_dict())
-        except RuntimeError as error:
-            raise TrainingError(f"The weights of {settings.start_from} do not fit the network of this run.") from error
+        load_first_weights(network, settings.start_from)
     if isinstance(network, Highlighted) and session.highlighter is not None:
         network.highlighter.load_state_dict(session.highlighter.state_dict())
     return network.to(session.device)
@@ -237,13 +238,18 @@ def _frequencies(data: SliceSet | PatchSet, settings: TrainingSettings) -> Tenso
     return (to_targets(values[None], settings.outputs, scheme)[0].double() @ counts / counts.sum()).float()
 
 
-def _options(kind: Callable[..., Any], options: Any, name: str) -> Any:
+def _options(kind: type[Any], options: Mapping[str, Any], name: str) -> Any:
     """Return a dataclass of options; raise `TrainingError` naming the wrong one."""
-    try:
-        return kind(**options)
-    except TypeError as error:
-        known = ", ".join(f.name for f in fields(kind))  # type: ignore[arg-type]
-        raise TrainingError(f"{name}: {str(error).partition('() ')[2]}. It takes {known}.") from error
+    known = {f.name: str(f.type) for f in fields(kind)}
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TrainingError(f"{name} has no option {option!r}.{hint} It takes {', '.join(known)}.")
+    given = {option: typed(known[option], value) for option, value in options.items()}
+    for option, value in given.items():
+        check_type(f"{name}.{option}", known[option], value)
+    return kind(**given)
 
 
 def facts_of(settings: TrainingSettings) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.training.setting_values import check_type, typed
 
 _CHOICES = {
     "sampling": ("slices", "patches"),
@@ -20,7 +20,6 @@ _CHOICES = {
     "highlight": ("", "join", "replace"),
     "strategy": ("auto", "ddp", "fsdp"),
 }
-_EXPONENT = re.compile(r"[-+]?\d+e[-+]?\d+", re.IGNORECASE)
 _ABOVE_ZERO = (
     "epochs",
     "highlight_epochs",
@@ -32,6 +31,8 @@ _ABOVE_ZERO = (
     "oversample",
     "data_share",
 )
+_TAKEN = ("cache", "curves.png", "last.pt", "log.csv", "mlflow", "pictures", "settings.json", "tensorboard", "wandb")
+_SEEDS = 10**12  # the seeds of the epochs, a million times as large, still fit in 64 bits
 _NOT_BELOW_ZERO = ("empty_share", "phantoms", "weight_decay", "clip", "patience", "least_tumour", "central_slices")
 
 
@@ -145,10 +146,10 @@ class TrainingSettings:
     trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for setting in fields(self):
+            check_type(setting.name, str(setting.type), getattr(self, setting.name))
         for name in (*_ABOVE_ZERO, *_NOT_BELOW_ZERO):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
-                raise TrainingError(f"{name} is {value!r}; it must be a number.")
             if value < 0 or (value == 0 and name in _ABOVE_ZERO):
                 bound = "above 0" if name in _ABOVE_ZERO else "0 or more"
                 raise TrainingError(f"{name} is {value}; it must be {bound}.")
@@ -158,7 +159,17 @@ class TrainingSettings:
                     f"{name} is {getattr(self, name)!r}; choose {', '.join(c or 'none' for c in choices)}."
                 )
         if self.data_share > 1 or not 0 <= self.average < 1:
-            raise TrainingError("data_share is at most 1, and average is below 1.")
+            raise TrainingError("data_share is at most 1, and average is 0 or more and below 1.")
+        if not -_SEEDS <= self.seed <= _SEEDS:
+            raise TrainingError(f"seed is {self.seed}; it must be between {-_SEEDS} and {_SEEDS}.")
+        if self.name in ("", ".", "..", *_TAKEN) or Path(self.name).name != self.name:
+            raise TrainingError(
+                f"name is {self.name!r}; a folder in 'out' gets it, so it must be another, without '/'."
+            )
+        for name in ("channels", "outputs"):
+            given = getattr(self, name)
+            if not given or len(set(given)) < len(given):
+                raise TrainingError(f"{name} is {list(given)}; it must have one name or more, each once.")
         if self.strategy == "fsdp" and self.average:
             raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
         if self.highlight and (self.sampling != "slices" or self.preprocessing.get("neighbours")):
@@ -166,6 +177,8 @@ class TrainingSettings:
         dimensions = 3 if self.sampling == "patches" else 2
         if len(self.size) != dimensions:
             raise TrainingError(f"size has {len(self.size)} numbers; {self.sampling} need {dimensions}.")
+        if min(self.size) < 1:
+            raise TrainingError(f"size is {list(self.size)}; its numbers must be above 0.")
         if self.batch % (self.devices * self.nodes):
             raise TrainingError(f"A batch of {self.batch} cannot be shared by {self.devices * self.nodes} processes.")
 
@@ -181,25 +194,33 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings
     Relative paths in the file start at the current folder, as those in overrides do.
 
     Raises:
-        TrainingError: The file cannot be read, or a key is unknown (the nearest known one is named) or missing.
+        TrainingError: The file cannot be read, or a key is unknown (the nearest known one is named) or missing, or
+            has a value that it cannot have.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} cannot be read as YAML ({error}).") from error
+        raise TrainingError(f"{path} cannot be read as YAML ({_one_line(error)}).") from error
     if not isinstance(values, dict):
         raise TrainingError(f"{path} holds no settings; it needs lines such as 'epochs: 20'.")
     for override in overrides:
         _apply(override, values)
-    known = {f.name for f in fields(TrainingSettings)}
-    for key in values:
+    known = {f.name: f for f in fields(TrainingSettings)}
+    for key, value in values.items():
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             raise TrainingError(f"There is no setting {key!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
-    try:
-        return TrainingSettings(**{key: _typed(key, value) for key, value in values.items()})
-    except TypeError as error:
-        raise TrainingError(f"{path}: {str(error).removeprefix('TrainingSettings.__init__() ')}.") from error
+        if value is None and known[key].default and known[key].default_factory is MISSING:
+            raise TrainingError(f"{key} has no value. Give it one, or leave its line out.")
+    lacking = [n for n, f in known.items() if f.default is f.default_factory is MISSING and n not in values]
+    if lacking:
+        raise TrainingError(f"{path} lacks {', '.join(lacking)}. Add them there, or as {lacking[0]}=… behind it.")
+    given = {key: typed(str(known[key].type), value) for key, value in values.items() if value is not None}
+    return TrainingSettings(**given)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _apply(override: str, values: dict[str, Any]) -> None:
@@ -209,40 +230,14 @@ def _apply(override: str, values: dict[str, Any]) -> None:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise TrainingError(f"The value of {override!r} cannot be read ({error}).") from error
+        raise TrainingError(f"The value of {override!r} cannot be read ({_one_line(error)}).") from error
     outer, dot, inner = key.partition(".")
-    if dot:
-        values[outer] = {**(values.get(outer) or {}), inner: value}
-    else:
+    if not dot:
         values[key] = value
-
-
-def _typed(key: str, value: Any) -> Any:
-    """Return a YAML value in the type of its setting; YAML reads 2e-3 as text, and lists where we have tuples."""
-    kind = {f.name: f.type for f in fields(TrainingSettings)}[key]
-    if str(kind).startswith("Path"):
-        return Path(value) if value else None
-    if str(kind).startswith("tuple"):
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-    if key == "loss":
-        value = {value: {}} if isinstance(value, str) else value
-        return {name: _with_numbers(dict(o or {})) for name, o in value.items()}
-    if str(kind).startswith("Mapping"):
-        return {} if value is None else _with_numbers(value)
-    if kind == "float" and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError as error:
-            raise TrainingError(f"{key} is {value!r}; it must be a number.") from error
-    return "" if value is None and kind == "str" else value
-
-
-def _with_numbers(value: Any) -> Any:
-    """Return options in which numbers such as 1e-5, which YAML reads as text, are numbers."""
-    if isinstance(value, dict):
-        return {key: _with_numbers(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(inner) for inner in value]
-    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+        return
+    options = {} if values.get(outer) is None else values[outer]
+    if isinstance(options, str) and outer == "loss":
+        options = {options: {}}
+    if not isinstance(options, dict):
+        raise TrainingError(f"{override!r} sets an option of {outer}, which has none: it is {options!r}.")
+    values[outer] = {**options, inner: value}

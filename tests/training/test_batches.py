@@ -31,7 +31,7 @@ def made(case: PreparedCase, choice: SliceChoice, tmp_path: Path, cache: str = "
 
 
 def test_a_slice_comes_with_its_neighbours_as_it_does_when_segmenting(tmp_path: Path) -> None:
-    case = numbered()
+    case = numbered(tumour={2: 1})
     slices = made(case, SliceChoice((8, 8), neighbours=1), tmp_path)
     rows = torch.tensor([0, 3, 5])
     assert np.array_equal(slices.images(rows).numpy(), stacked(case.images, rows.tolist(), 1))
@@ -52,10 +52,10 @@ def test_filters_choose_the_slices(choice: SliceChoice, expected: list[int], tmp
     assert made(case, choice, tmp_path).drawn.tolist() == expected
 
 
-def test_no_slice_left_is_said(tmp_path: Path) -> None:
-    case = numbered(tumour=dict.fromkeys(range(6), 2))
-    with pytest.raises(TrainingError, match="No slice is left"):
-        made(case, SliceChoice((8, 8), least_tumour=3), tmp_path)
+@pytest.mark.parametrize("tumour", [dict.fromkeys(range(6), 2), {1: 2}, {}])
+def test_no_slice_with_tumour_left_is_said(tumour: dict[int, int], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="No slice with tumour is left"):
+        made(numbered(tumour=tumour), SliceChoice((8, 8), least_tumour=3), tmp_path)
 
 
 def test_an_epoch_holds_every_tumour_slice_as_often_as_asked_and_a_share_of_the_others(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from napari_brainseg.base.errors import BrainsegError, MissingExtraError
+from napari_brainseg.base.errors import BrainsegError, MissingExtraError, OutputError
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.training.session import open_session
 from napari_brainseg.training.settings import TrainingSettings
@@ -47,8 +47,17 @@ def settings(tmp_path: Path) -> TrainingSettings:
         ({"outputs": ("WT", "XX")}, "no region 'XX'"),
         ({"outputs": ("background", "XX")}, "no class 'XX'"),
         ({"trackers": ("abacus",)}, "no tracker 'abacus'"),
-        ({"augmentation": {"rotations": 3}}, "rotations"),
-        ({"preprocessing": {"blurr": 3}}, "blurr"),
+        ({"augmentation": {"rotations": 3}}, "no option 'rotations'. Did you mean 'rotation'"),
+        ({"preprocessing": {"blurr": 3}}, "no option 'blurr'. Did you mean 'blur'"),
+        ({"preprocessing": {"clip": 5}}, "preprocessing.clip is 5; it must be two numbers"),
+        ({"preprocessing": {"edges": 7}}, "preprocessing.edges is 7; it must be true or false"),
+        ({"preprocessing": {"clip": (90, 10)}}, "the lower one first"),
+        ({"channels": ("flair", "t1ca")}, "no channel 't1ca'. Did you mean 't1ce'"),
+        ({"outputs": ("background",)}, "background alone"),
+        ({"options": {"widths": (-4, 8, 10, 15, 20)}}, "'unext' does not take these options"),
+        ({"options": {"widths": (0, 8, 10, 15, 20)}}, "a layer without weights"),
+        ({"start_from": "nowhere"}, "no model 'nowhere'"),
+        ({"start_from": "brats"}, "weights of brats do not fit"),
         ({"scheme": "brats"}, "brats2017"),
     ],
 )
@@ -68,3 +77,12 @@ def test_a_tracker_that_is_not_installed_names_its_extra(
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"napari-brainseg\[mlflow\]"):
         run_to_end(open_session(replace(settings, trackers=("mlflow",))))
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_the_data_are_looked_for(settings: TrainingSettings) -> None:
+    settings.out.write_text("a file")
+    with pytest.raises(OutputError, match=r"run cannot be written"):
+        run_to_end(open_session(replace(settings, out=settings.out / "of this")))
+    with pytest.raises(BrainsegError, match=r"nowhere\.json"):
+        run_to_end(open_session(replace(settings, out=settings.out.with_name("new") / "folder")))
+    assert not settings.out.with_name("new").exists()

@@ -191,12 +191,12 @@ def test_labels_of_another_folder_stand_in_for_those_beside_the_images(
     exported = tmp_path / "exported"
     for seed in (1, 2):
         case = make_volume_phantom(seed, (12, 48, 48), (11.0, 4.0, 4.0))
-        empty = np.zeros(case.geometry.shape, np.uint8)
-        write_labels(Segmentation.for_case(case, empty, case.scheme), exported / f"{case.id}_seg.nii.gz")
-    session = run_to_end(open_session(replace(settings, labels=exported, empty_share=1.0)))
-    assert not session.data.labels.any()
-    assert not session.validation[0].labels.any()
-    assert run_to_end(open_session(settings)).data.labels.any()
+        oedema = np.full(case.geometry.shape, 2, np.uint8)
+        write_labels(Segmentation.for_case(case, oedema, case.scheme), exported / f"{case.id}_seg.nii.gz")
+    session = run_to_end(open_session(replace(settings, labels=exported)))
+    assert set(session.data.labels.unique().tolist()) - {0} == {2}
+    assert np.unique(session.validation[0].labels).tolist() == [2]
+    assert set(run_to_end(open_session(settings)).data.labels.unique().tolist()) == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("how", ["join", "replace"])
