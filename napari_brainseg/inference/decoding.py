@@ -76,12 +76,17 @@ def class_value(scheme: LabelScheme, name: str) -> int:
 
 
 def to_targets(labels: Tensor, outputs: Sequence[str], scheme: LabelScheme) -> Tensor:
-    """Return the training targets (N, K, *spatial), float 0 or 1, of label values (N, *spatial); K = len(outputs)."""
+    """Return the training targets (N, K, *spatial), float 0 or 1, of label values (N, *spatial); K = len(outputs).
+
+    For classes the background is all that they leave, a class of the scheme that is not among the outputs included.
+    """
     if is_softmax(outputs):
-        values: list[tuple[int, ...]] = [(0,), *((class_value(scheme, n),) for n in outputs[1:])]
+        values: list[tuple[int, ...]] = [(class_value(scheme, n),) for n in outputs[1:]]
     else:
         region_values(scheme, outputs)
         by_name = {r.name: r.values for r in scheme.regions}
         values = [by_name[n] for n in outputs]
     maps = [torch.isin(labels, torch.tensor(v, dtype=labels.dtype, device=labels.device)) for v in values]
+    if is_softmax(outputs):
+        maps.insert(0, ~torch.stack(maps).any(0))
     return torch.stack(maps, 1).float()

@@ -38,3 +38,12 @@ def test_softmax_gives_the_most_probable_class_or_the_background() -> None:
     logits = torch.tensor([[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 0, 2.0], [0, 0, 2.0, 0]]).T[None]
     outputs = ("background", "NCR", "ED", "ET")
     assert to_labels(to_probabilities(logits, outputs), outputs, BRATS2017)[0].tolist() == [0, 1, 3, 2]
+
+
+def test_a_class_that_is_left_out_is_background() -> None:
+    labels = torch.tensor([[[0, 1, 2, 3]]], dtype=torch.uint8)
+    targets = to_targets(labels, ("background", "ET", "NCR"), BRATS2017)
+    assert targets[0, :, 0].tolist() == [[1, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+    assert torch.equal(
+        to_labels(targets[:, 1:], ("background", "ET", "NCR"), BRATS2017)[0, 0], labels[0, 0] * (labels[0, 0] != 2)
+    )
