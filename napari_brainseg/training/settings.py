@@ -164,7 +164,7 @@ class TrainingSettings:
             raise TrainingError(f"seed is {self.seed}; it must be between {-_SEEDS} and {_SEEDS}.")
         if self.name in ("", ".", "..", *_TAKEN) or Path(self.name).name != self.name:
             raise TrainingError(
-                f"name is {self.name!r}; a folder in 'out' gets it, so it must be another, without '/'."
+                f"name is {self.name!r}; a folder in 'out' gets it, so choose another, without '/'."
             )
         for name in ("channels", "outputs"):
             given = getattr(self, name)

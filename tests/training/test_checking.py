@@ -32,6 +32,7 @@ def settings(tmp_path: Path) -> TrainingSettings:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
