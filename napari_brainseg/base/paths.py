@@ -88,6 +88,17 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise `OutputError` where a folder, or the one that it will be made in, cannot be written; leave nothing there.
+
+    For long work, so that it is said at the beginning.
+    """
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    reason = why_not_writable(there)
+    if reason is not None:
+        raise OutputError(reason)
+
+
 def why_not_writable(folder: Path) -> str | None:
     """Return why `folder` cannot hold files, found by really writing one, or None when it can."""
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_brainseg.base.errors import BrainsegError, InputError
+from napari_brainseg.base.paths import refuse_unwritable
 from napari_brainseg.base.progress import Progress, run_to_end
 from napari_brainseg.cases.labels import SCHEMES
 from napari_brainseg.cases.reading import CaseFiles, find_cases
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     _refuse_mixture(args)
     if args.out is not None:
         refuse_existing(args.out, overwrite=args.overwrite)
+        refuse_unwritable(args.out)
     evaluation, facts, files = _model(args) if args.model else _pairs(args)
     if sys.stderr.isatty():
         print(f"\r{'':60}\r", end="", file=sys.stderr)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from napari_brainseg.base.errors import OutputError
-from napari_brainseg.base.paths import written_aside
+from napari_brainseg.base.paths import refuse_unwritable, written_aside
 from napari_brainseg.base.progress import Progress, run_to_end
 from napari_brainseg.cases.labels import SCHEMES
 
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     target = args.out / PAGE
     if target.exists() and not args.overwrite:  # said before the cases are read
         raise OutputError(f"{target} exists. Choose another --out, or replace it with --overwrite.")
+    refuse_unwritable(args.out)
     from napari_brainseg.training.explore import explore
     from napari_brainseg.training.exploring.page import page_of
 

@@ -6,15 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from napari_brainseg.base.errors import InputError, OutputError
+from napari_brainseg.base.paths import refuse_unwritable
 from napari_brainseg.base.progress import Progress, run_to_end
-from napari_brainseg.cases.reading import find_cases
 from napari_brainseg.training.exploring.shares import tumour_shares
+from napari_brainseg.training.prepared import cases_by_id
 from napari_brainseg.training.splits import Split, kfold_by_patient, read_splits, split_by_patient, write_splits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("data", type=Path, help="folder of cases")
+    parser.add_argument("data", type=Path, metavar="FOLDER", help="folder of cases")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file; other splits in it stay")
     parser.add_argument("--name", required=True, help="name of the split in the file; folds are NAME-1, NAME-2 …")
     parser.add_argument("--share", type=float, default=0.2, help="share of each site's patients to validate on (0.2)")
@@ -27,13 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give small and large tumours to each part alike, not sites alone; reads every case (always with --folds)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a split of this name in FILE")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same split (1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the splits and say how many cases each part has."""
+    if not args.name.strip():
+        raise InputError("--name is empty. Give the split a name, such as first.")
     splits = read_splits(args.out) if args.out.exists() else {}  # a wrong file is said before the cases are read
+    refuse_unwritable(args.out.parent)
     made = _folds(args) if args.folds is not None else {args.name: _split(args)}
+    other = [name for name, split in made.items() if splits.get(name, split) != split]
+    if other and not args.overwrite:
+        raise OutputError(
+            f"{args.out} holds another split {other[0]!r} already, which models may have been trained with. Choose "
+            "another --name, or replace it with --overwrite."
+        )
     write_splits({**splits, **made}, args.out)
     for name, split in made.items():
         test = f", {len(split.test)} kept for the test" if split.test else ""
@@ -45,8 +57,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> Split:
-    ids = [files.id for files in find_cases(args.data)]
-    return split_by_patient(ids, args.share, args.seed, _shares(args) if args.by_tumour else None, args.test_share)
+    return split_by_patient(
+        cases_by_id(args.data), args.share, args.seed, _shares(args) if args.by_tumour else None, args.test_share
+    )
 
 
 def _folds(args: argparse.Namespace) -> dict[str, Split]:

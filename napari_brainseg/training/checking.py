@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from napari_brainseg.base.errors import OutputError, TrainingError
-from napari_brainseg.base.paths import why_not_writable
+from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS
 from napari_brainseg.inference.decoding import class_value, is_softmax, region_values
 from napari_brainseg.model_store.model import load_model, new_network
@@ -66,14 +64,6 @@ def load_first_weights(network: nn.Module, model: str) -> None:
             f"The weights of {model} do not fit the network of this run. Give it the same network, options, channels "
             "and outputs."
         ) from error
-
-
-def refuse_unwritable(out: Path) -> None:
-    """Raise `OutputError` where a folder, or the folder it will be made in, cannot be written; leave nothing there."""
-    place = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    reason = why_not_writable(place)
-    if reason is not None:
-        raise OutputError(reason)
 
 
 def _check_channels(names: Sequence[str]) -> None:

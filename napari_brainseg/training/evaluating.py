@@ -12,13 +12,14 @@ from typing import Any
 from napari_brainseg.base.errors import InputError, TrainingError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import Progress
-from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
+from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.evaluation.case_scores import Comparison
 from napari_brainseg.evaluation.evaluating import Evaluation, evaluate
 from napari_brainseg.evaluation.label_pairs import in_one_scheme
 from napari_brainseg.evaluation.parts import part_names, plain
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.store import ModelRecord, find_model
+from napari_brainseg.training.prepared import cases_by_id
 from napari_brainseg.training.splits import Split, patient_of, read_splits
 
 VALIDATION, TEST = "validation", "test"
@@ -87,7 +88,7 @@ def evaluate_model(
     ids = split.test if chosen.part == TEST else split.validation
     if not ids:
         raise TrainingError(f"The {chosen.part} part of {name!r} in {chosen.file} is empty. Choose another part.")
-    files = {found.id: found for found in find_cases(cases) if found.id in ids}
+    files = {id: found for id, found in cases_by_id(cases).items() if id in ids}
     if not files:
         raise InputError(
             f"{cases} holds none of the {len(ids)} cases of the {chosen.part} part. Choose another folder."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def explore(folder: Path, split: Path | None = None, scheme: str | None = None) 
     splits = read_splits(split) if split is not None else {}
     if scheme is not None:
         scheme_by_id(scheme)
-    files = _by_name(find_cases(folder))
+    files = _by_name(find_cases(folder), folder)
     cases, oddities, repeats = yield from _read(files, scheme)
     overlays = yield from draw(overlays_wanted(cases), files, scheme)
     odd_pictures = yield from draw(odd_wanted(oddities), files, scheme)
@@ -52,10 +53,16 @@ def explore(folder: Path, split: Path | None = None, scheme: str | None = None) 
     )
 
 
-def _by_name(found: Sequence[CaseFiles]) -> dict[str, CaseFiles]:
-    """Return cases by name; those of one name get their folder in front."""
-    names = [files.id for files in found]
-    return {f.id if names.count(f.id) == 1 else f"{f.folder.parent.name}/{f.id}": f for f in found}
+def _by_name(found: Sequence[CaseFiles], folder: Path) -> dict[str, CaseFiles]:
+    """Return cases by name; those of one name get the folder that they lie in behind it."""
+    counts = Counter(files.id for files in found)
+    root = folder.absolute()
+
+    def name_of(files: CaseFiles) -> str:
+        place = files.folder.absolute()
+        return f"{files.id} in {place.relative_to(root) if place.is_relative_to(root) else place}"
+
+    return {files.id if counts[files.id] == 1 else name_of(files): files for files in found}
 
 
 def _read(

@@ -14,6 +14,7 @@ from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
+from napari_brainseg.cases.slices import slice_of_mask
 from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
 
 
@@ -35,18 +36,44 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
         raise InputError(f"{case.id} cannot be learned from: {case.notes[-1]}")
     if case.labels is None:
         raise InputError(f"{case.id} has no labels to learn from. Add them or leave the case out.")
+    lacking = without_mask(case)
+    if lacking:
+        more = f" and {len(lacking) - 1} more of its slices" if len(lacking) > 1 else ""
+        raise InputError(f"{case.id} cannot be learned from: {lacking[0].name}{more} lack a mask. Add what is missing.")
     images, box = prepare(case, channels, settings)
     labels = case.labels.scheme.convert(np.asarray(case.labels.volume.data[box], np.uint8), scheme)
     return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels))
 
 
+def cases_by_id(folder: Path) -> dict[str, CaseFiles]:
+    """Return the files of the cases in a folder by their ids.
+
+    Raises:
+        InputError: The folder holds no case, or two of one name, of which none could be chosen.
+    """
+    files: dict[str, CaseFiles] = {}
+    for found in find_cases(folder):
+        if found.id in files:
+            places = f"{files[found.id].folder} and {found.folder}"
+            raise InputError(f"{folder} holds {found.id} twice, in {places}. Move one of them away.")
+        files[found.id] = found
+    return files
+
+
 def find_labelled(folder: Path, case_ids: Sequence[str]) -> list[CaseFiles]:
     """Return the files of the cases with these ids in a folder; raise `TrainingError` naming absent ones."""
-    files: dict[str, CaseFiles] = {found.id: found for found in find_cases(folder)}
+    files = cases_by_id(folder)
     absent = [c for c in case_ids if c not in files]
     if absent:
-        raise TrainingError(f"{folder} lacks {len(absent)} cases of the split, {absent[0]} among them.")
+        counted = absent[0] if len(absent) == 1 else f"{len(absent)} cases of the split, {absent[0]} among them"
+        raise TrainingError(f"{folder} lacks {counted}. Choose another folder, or another split.")
     return [files[c] for c in case_ids]
+
+
+def without_mask(case: Case) -> list[Path]:
+    """Return the slices whose mask is absent while others have theirs; they would count as free of tumour."""
+    masked = {slice.lower() for path in case.label_paths if (slice := slice_of_mask(path.stem)) is not None}
+    return [p for p in case.paths.get(case.grid_channel, ()) if p.stem.lower() not in masked] if masked else []
 
 
 def read_labelled(

@@ -23,6 +23,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 
 from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.base.paths import refuse_unwritable
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
@@ -35,7 +36,7 @@ from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
-from napari_brainseg.training.checking import check_settings, load_first_weights, refuse_unwritable
+from napari_brainseg.training.checking import check_settings, load_first_weights
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet

@@ -163,9 +163,7 @@ class TrainingSettings:
         if not -_SEEDS <= self.seed <= _SEEDS:
             raise TrainingError(f"seed is {self.seed}; it must be between {-_SEEDS} and {_SEEDS}.")
         if self.name in ("", ".", "..", *_TAKEN) or Path(self.name).name != self.name:
-            raise TrainingError(
-                f"name is {self.name!r}; a folder in 'out' gets it, so choose another, without '/'."
-            )
+            raise TrainingError(f"name is {self.name!r}; a folder in 'out' gets it, so choose another, without '/'.")
         for name in ("channels", "outputs"):
             given = getattr(self, name)
             if not given or len(set(given)) < len(given):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import write_text
@@ -25,11 +26,16 @@ class Split:
 
     def __post_init__(self) -> None:
         parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        for part, ids in parts.items():
+            twice = sorted({c for c in ids if ids.count(c) > 1})
+            if twice:
+                raise TrainingError(f"The {part} part names {_few(twice)} more than once. Name each case once.")
         for (one, first), (other, second) in combinations(parts.items(), 2):
-            leaked = {patient_of(c) for c in first} & {patient_of(c) for c in second}
+            leaked = sorted({patient_of(c) for c in first} & {patient_of(c) for c in second})
             if leaked:
                 raise TrainingError(
-                    f"{', '.join(sorted(leaked))} stand in {one} and {other} at once. Give each patient one part."
+                    f"The {one} and the {other} part share the patient{'s' * (len(leaked) > 1)} {_few(leaked)}. "
+                    "Give each patient one part."
                 )
 
     def with_share(self, share: float, seed: int) -> Split:
@@ -38,6 +44,10 @@ class Split:
         random.Random(seed).shuffle(patients)
         kept = set(patients[: max(1, round(share * len(patients)))])
         return replace(self, train=tuple(c for c in self.train if patient_of(c) in kept))
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def patient_of(case_id: str) -> str:
@@ -73,9 +83,9 @@ def split_by_patient(
         test_share: Share of the patients that is kept back for the test.
 
     Raises:
-        TrainingError: The shares leave nothing to learn from.
+        TrainingError: The shares leave nothing to learn from, or nothing of a part.
     """
-    if min(share, test_share) < 0 or share + test_share >= 1:
+    if not (share >= 0 and test_share >= 0 and share + test_share < 1):  # so that NaN is refused too
         raise TrainingError(
             f"Shares of {share:g} to validate on and {test_share:g} to test on leave nothing to learn from. "
             "Choose shares of 0 or more that add up to less than 1."
@@ -87,6 +97,11 @@ def split_by_patient(
     test = _drawn(sites, test_share, chance, sizes) if test_share else set()
     left = {site: [p for p in patients if p not in test] for site, patients in sites.items()}
     validation = _drawn(left, share / (1 - test_share), chance, sizes)
+    for part, wanted, drawn in (("validate", share, validation), ("test", test_share, test)):
+        if wanted and not drawn:
+            raise TrainingError(
+                f"A share of {wanted:g} to {part} on is none of {len(cases)} patients. Choose a larger one, or 0."
+            )
     train = set(cases) - test - validation
     return Split(_ids(cases, train), _ids(cases, validation), _ids(cases, test))
 
@@ -196,15 +211,28 @@ def write_splits(splits: Mapping[str, Split], path: Path) -> None:
 def read_splits(path: Path) -> dict[str, Split]:
     """Read every split of a file; raise `TrainingError` that says what is wrong with it."""
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: Split(tuple(p["train"]), tuple(p["validation"]), tuple(p.get("test", ())))
-            for name, p in parts.items()
-        }
+        splits = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingError(f"{path} cannot be read ({error.strerror}). Name the file of the split.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{path} holds no splits with train and validation ({error}).") from error
+    except ValueError as error:
+        raise TrainingError(f"{path} is damaged, or no JSON file ({error}). Restore it, or name another.") from error
+    if not isinstance(splits, dict):
+        raise TrainingError(f"{path} holds no splits by name. Name a file that brainseg split wrote.")
+    return {name: _split(parts, f"{path}, split {name!r}") for name, parts in splits.items()}
+
+
+def _split(parts: Any, place: str) -> Split:
+    """Return the split that JSON values are; `place` says where they stand."""
+    if not isinstance(parts, dict) or not {"train", "validation"} <= parts.keys():
+        raise TrainingError(f"{place}, lacks the lists train and validation. Add them, or name another file.")
+    for part in ("train", "validation", "test"):
+        ids = parts.get(part, [])
+        if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+            raise TrainingError(f"{place}: {part} is no list of the names of cases. Make it one.")
+    try:
+        return Split(*(tuple(parts.get(part, ())) for part in ("train", "validation", "test")))
+    except TrainingError as error:
+        raise TrainingError(f"{place}: {error}") from error
 
 
 def read_split(path: Path, name: str) -> Split:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_brainseg.base.errors import OutputError
-from napari_brainseg.base.paths import written_aside
+from napari_brainseg.base.paths import refuse_unwritable, written_aside
 
 
 def test_files_get_the_rights_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,11 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists"):
         half()
     assert (tmp_path / "a.txt").read_text() == "kept"
+
+
+def test_a_folder_that_cannot_be_made_is_refused_and_one_that_can_is_not_made(tmp_path: Path) -> None:
+    refuse_unwritable(tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match=r"file cannot be written"):
+        refuse_unwritable(tmp_path / "file" / "folder")

@@ -46,6 +46,7 @@ def test_folds_and_a_test_part(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert sorted([*folds["cv-1"].validation, *folds["cv-2"].validation, *folds["cv-1"].test]) == ids
     assert folds["cv-1"].test == folds["cv-2"].test
     assert "cv-2 with 2 cases to learn from, 2 to validate on, 2 kept for the test" in capsys.readouterr().out
+    assert main([*arguments, "--folds", "2", "--test-share", "0.34"]) == 0  # the same again changes nothing
     assert main([*arguments, "--share", "0.5", "--by-tumour"]) == 0
     assert len(read_splits(target)["cv"].validation) == 3
     assert main([*arguments, "--folds", "7"]) == 2
@@ -60,3 +61,32 @@ def test_tumour_cannot_be_shared_out_without_labels(tmp_path: Path, capsys: pyte
     assert main(arguments) == 2
     assert f"{case.id} has no labels" in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()
+
+
+def test_a_split_is_replaced_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(1, 5):
+        case = make_volume_phantom(seed, (4, 24, 24), (35.0, 8.0, 8.0))
+        write_volume_files(case, tmp_path / "cases" / case.id)
+    target = tmp_path / "splits.json"
+    old = {"mine": Split(("Phantom_001",), ("Phantom_002",), ("Phantom_003", "Phantom_004"))}
+    write_splits(old, target)
+    arguments = ["split", str(tmp_path / "cases"), "--out", str(target), "--name", "mine", "--share", "0.25"]
+    assert main(arguments) == 2
+    assert "holds another split 'mine' already" in capsys.readouterr().err
+    assert read_splits(target) == old
+    assert main([*arguments, "--overwrite"]) == 0
+    assert read_splits(target) != old
+
+
+def test_two_cases_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = make_volume_phantom(1, (4, 24, 24), (35.0, 8.0, 8.0))
+    write_volume_files(case, tmp_path / "c" / "one")
+    write_volume_files(case, tmp_path / "c" / "two")
+    assert main(["split", str(tmp_path / "c"), "--out", str(tmp_path / "s.json"), "--name", "x"]) == 2
+    said = capsys.readouterr().err
+    assert f"holds {case.id} twice, in {tmp_path / 'c' / 'one'} and {tmp_path / 'c' / 'two'}" in said
+
+
+def test_a_name_that_is_empty_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["split", str(tmp_path), "--out", str(tmp_path / "s.json"), "--name", ""]) == 2
+    assert "--name is empty" in capsys.readouterr().err

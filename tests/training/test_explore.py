@@ -202,7 +202,7 @@ def test_splits_are_compared(odd_folder: Path, tmp_path: Path) -> None:
 
 def test_a_split_with_a_leak_is_refused_before_anything_is_read(odd_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"x": {"train": ["TCGA_CS_1_a"], "validation": ["TCGA_CS_1_b"]}}')
-    with pytest.raises(TrainingError, match="TCGA_CS_1 stand in training and validation"):
+    with pytest.raises(TrainingError, match="training and the validation part share the patient TCGA_CS_1"):
         next(explore(odd_folder, split=tmp_path / "s.json"))
 
 
@@ -274,3 +274,21 @@ def test_tiny_single_slices_and_cases_of_both_sets_together(tmp_path: Path) -> N
     page = page_of(findings).html()
     assert "10 × 12" in page
     assert "Cases with labels of BraTS 2017: 1." in page
+
+
+def test_slices_that_lack_and_slices_without_a_mask_are_named(tmp_path: Path) -> None:
+    case = make_lgg_phantom(1, slices=9)
+    write_slice_files(case, tmp_path)
+    for name in ("3", "3_mask", "5_mask", "7_mask", "8_mask"):
+        (tmp_path / f"{case.id}_{name}.tif").unlink()
+    said = {o.kind: (o.sentence, o.slices) for o in run_to_end(explore(tmp_path)).oddities}
+    assert said[Kind.NO_SLICE] == ("no file 3", ())
+    assert said[Kind.NO_MASK] == ("in slices 3, 5-6", (3, 5, 6))
+
+
+def test_two_cases_of_one_name_are_both_shown(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        write_volume_files(phantom(1), tmp_path / place)
+    findings = run_to_end(explore(tmp_path))
+    assert [case.id for case in findings.cases] == ["Phantom_001 in one", "Phantom_001 in two"]
+    assert any(o.kind is Kind.REPEATED for o in findings.oddities)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from nifti_files import picture, save
 
-from napari_brainseg.base.errors import InputError
-from napari_brainseg.cases.labels import BRATS2017
+from napari_brainseg.base.errors import InputError, TrainingError
+from napari_brainseg.cases.labels import BRATS2017, LGG
+from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
+from napari_brainseg.cases.sample_files import write_slice_files
 from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.training.prepared import prepare_labelled
+from napari_brainseg.training.prepared import find_labelled, prepare_labelled, without_mask
 
 
 def test_why_a_case_cannot_be_learned_from(tmp_path: Path) -> None:
@@ -22,3 +24,25 @@ def test_why_a_case_cannot_be_learned_from(tmp_path: Path) -> None:
     save(tmp_path / "c_seg.nii.gz", np.full(picture().shape, 9, np.uint8))
     with pytest.raises(InputError, match=r"c cannot be learned from: .*c_seg\.nii\.gz holds the label values 9"):
         prepare_labelled(read_case(tmp_path), ("flair",), BRATS2017, Preprocessing())
+
+
+def test_a_slice_without_a_mask_is_not_learned_as_empty(tmp_path: Path) -> None:
+    write_slice_files(make_lgg_phantom(1, 3), tmp_path)
+    read = read_case(tmp_path)
+    assert without_mask(read) == []
+    (tmp_path / f"{read.id}_2_mask.tif").unlink()
+    case = read_case(tmp_path)
+    assert [path.name for path in without_mask(case)] == [f"{case.id}_2.tif"]
+    with pytest.raises(InputError, match=rf"{case.id} cannot be learned from: {case.id}_2\.tif lack"):
+        prepare_labelled(case, ("flair",), LGG, Preprocessing())
+
+
+def test_absent_cases_and_two_of_one_name_are_said(tmp_path: Path) -> None:
+    save(tmp_path / "one" / "c_flair.nii.gz", picture())
+    with pytest.raises(TrainingError, match=r"lacks d\. Choose another"):
+        find_labelled(tmp_path, ["c", "d"])
+    with pytest.raises(TrainingError, match="lacks 2 cases of the split, d among them"):
+        find_labelled(tmp_path, ["c", "d", "e"])
+    save(tmp_path / "two" / "c_flair.nii.gz", picture())
+    with pytest.raises(InputError, match=r"holds c twice, in .*one and .*two"):
+        find_labelled(tmp_path, ["c"])

@@ -52,7 +52,7 @@ def test_a_test_part_is_kept_back_and_the_shares_are_of_all_patients() -> None:
     assert {site_of(c) for c in split.test} == {"TCGA_CS", "TCGA_DU"}
 
 
-@pytest.mark.parametrize(("share", "test_share"), [(1.0, 0.0), (0.5, 0.5), (-0.1, 0.0)])
+@pytest.mark.parametrize(("share", "test_share"), [(1.0, 0.0), (0.5, 0.5), (-0.1, 0.0), (float("nan"), 0.0)])
 def test_shares_that_leave_nothing_are_refused(share: float, test_share: float) -> None:
     with pytest.raises(TrainingError, match="nothing to learn from"):
         split_by_patient(CASES, share, 1, test_share=test_share)
@@ -109,7 +109,7 @@ def test_the_patient_and_site_of_each_set() -> None:
 def test_a_leak_is_refused() -> None:
     with pytest.raises(TrainingError, match="TCGA_CS_1"):
         Split(("TCGA_CS_1_a",), ("TCGA_CS_1_b",))
-    with pytest.raises(TrainingError, match="BraTS-GLI-00005 stand in training and test"):
+    with pytest.raises(TrainingError, match="training and the test part share the patient BraTS-GLI-00005"):
         Split(("BraTS-GLI-00005-100",), (), ("BraTS-GLI-00005-101",))
 
 
@@ -123,5 +123,41 @@ def test_a_file_of_splits_comes_back(tmp_path: Path) -> None:
 
 def test_a_leak_in_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"x": {"train": ["Brats18_2013_3_1"], "validation": ["Brats18_2013_3_2"]}}')
-    with pytest.raises(TrainingError, match="Brats18_2013_3 stand in training and validation"):
+    with pytest.raises(
+        TrainingError,
+        match=r"s\.json, split 'x': The training and the validation part share the patient Brats18_2013_3",
+    ):
         read_splits(tmp_path / "s.json")
+
+
+def test_a_share_of_no_patient_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"A share of 0\.001 to validate on is none of 20 patients"):
+        split_by_patient(CASES, 0.001, 1)
+    with pytest.raises(TrainingError, match=r"A share of 0\.001 to test on is none of 20 patients"):
+        split_by_patient(CASES, 0.2, 1, test_share=0.001)
+    assert split_by_patient(CASES, 0.0, 1).validation == ()
+
+
+def test_a_case_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(TrainingError, match="training part names a more than once"):
+        Split(("a", "b", "a"), ("c",))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is damaged, or no JSON file"),
+        ('{"x": {"train": ["a"], "valid', "is damaged, or no JSON file"),
+        ("[1, 2]", "holds no splits by name"),
+        ('{"x": ["a"]}', "split 'x', lacks the lists train and validation"),
+        ('{"x": {"train": ["a"]}}', "split 'x', lacks the lists train and validation"),
+        ('{"x": {"train": "abc", "validation": ["d"]}}', "split 'x': train is no list of the names of cases"),
+        ('{"x": {"train": ["a"], "validation": [3]}}', "split 'x': validation is no list of the names of cases"),
+        ('{"x": {"train": ["a"], "validation": ["b"], "test": null}}', "split 'x': test is no list"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_sentence(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(TrainingError, match=said) as caught:
+        read_splits(tmp_path / "s.json")
+    assert str(caught.value).startswith(str(tmp_path / "s.json"))

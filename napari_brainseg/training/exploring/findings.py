@@ -22,6 +22,8 @@ class Kind(Enum):
     UNREADABLE = ("Unreadable cases", "The files of the case could not be read; nothing else here counts them.")
     NO_LABELS = ("Cases without labels", "No labels lie with the case, so it cannot be learned from.")
     UNREAD_LABELS = ("Unreadable labels", "Labels lie with the case, but are damaged or lie on another grid.")
+    NO_MASK = ("Slices without a mask", "Slices whose mask file is absent while others have theirs; counted as empty.")
+    NO_SLICE = ("Gaps in the slices", "Numbers that no slice has between those that are there.")
     UNKNOWN_VALUE = ("Unknown label values", "Values that the label scheme does not have; counted as background here.")
     OUTSIDE = ("Labels outside the brain", "Labelled voxels outside of everything that any channel shows.")
     SINGLE_VOXEL = ("Single-voxel labels", "Labelled voxels that touch no other one, not even by a corner.")

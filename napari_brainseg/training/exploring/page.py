@@ -17,7 +17,15 @@ from napari_brainseg.training.exploring.repeats import by_cases
 from napari_brainseg.training.exploring.shares import part_shares
 from napari_brainseg.training.splits import site_of
 
-_BAD = (Kind.UNREADABLE, Kind.UNREAD_LABELS, Kind.UNKNOWN_VALUE, Kind.OUTSIDE, Kind.OTHER_GRID, Kind.REPEATED)
+_BAD = (
+    Kind.UNREADABLE,
+    Kind.UNREAD_LABELS,
+    Kind.NO_MASK,
+    Kind.UNKNOWN_VALUE,
+    Kind.OUTSIDE,
+    Kind.OTHER_GRID,
+    Kind.REPEATED,
+)
 _GREY = (0.85, 0.85, 0.85)
 _EXAMPLES = 3
 _FAR = 5.0

@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_brainseg.base.errors import InputError, TrainingError
 from napari_brainseg.base.progress import Progress
-from napari_brainseg.cases.reading import find_cases
 from napari_brainseg.training.exploring.findings import CaseFacts
 from napari_brainseg.training.exploring.known_labels import open_case
+from napari_brainseg.training.prepared import cases_by_id
 from napari_brainseg.training.splits import Split, patient_of
 
 
@@ -75,10 +75,10 @@ def tumour_shares(folder: Path, case_ids: Sequence[str] | None = None) -> Genera
         case_ids: Which of them; all by default.
 
     Raises:
-        InputError: The folder holds no case.
+        InputError: The folder holds no case, or two of one name.
         TrainingError: A case cannot be read, or has no labels.
     """
-    found = [files for files in find_cases(folder) if case_ids is None or files.id in case_ids]
+    found = [files for id, files in cases_by_id(folder).items() if case_ids is None or id in case_ids]
     shares = {}
     for number, files in enumerate(found):
         yield Progress(number, len(found), f"reading {files.id}")

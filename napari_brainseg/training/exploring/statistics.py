@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.slices import patient_and_number
 from napari_brainseg.training.exploring.copies import copied_colours, copied_slices
 from napari_brainseg.training.exploring.findings import CaseFacts, ChannelFacts, Kind, Oddity
 from napari_brainseg.training.exploring.known_labels import KnownLabels
 from napari_brainseg.training.exploring.suspicion import Places, blank_slices, is_between, lesions, outside_brain
+from napari_brainseg.training.prepared import without_mask
 
 
 def class_pixels(labels: LabelArray, scheme: LabelScheme) -> NDArray[np.int64]:
@@ -43,7 +45,7 @@ def case_facts(id: str, case: Case, known: KnownLabels | None) -> tuple[CaseFact
     by_channel = blank_slices(case.channels)
     blank = np.logical_and.reduce(list(by_channel.values()))
     copies = copied_slices(case, by_channel)
-    oddities = [*_channel_oddities(id, case, by_channel, blank), *_copies(id, copies, case)]
+    oddities = [*_channel_oddities(id, case, by_channel, blank), *_copies(id, copies, case), *_file_oddities(id, case)]
     pixels = None
     sizes: tuple[int, ...] = ()
     if known is None:
@@ -84,6 +86,19 @@ def _channel_oddities(
             yield Oddity(Kind.BLANK_CHANNEL, id, f"{name} {in_slices(alone, case)}", tuple(alone.tolist()))
 
 
+def _file_oddities(id: str, case: Case) -> Iterable[Oddity]:
+    files = case.paths.get(case.grid_channel, ())
+    bare = without_mask(case)
+    if bare:
+        places = tuple(z for z, path in enumerate(files) if path in bare)
+        yield Oddity(Kind.NO_MASK, id, in_slices(places, case), places)
+    if len(files) > 1:
+        numbers = {number for path in files if (number := patient_and_number(path.stem)[1]) is not None}
+        gaps = sorted({*range(min(numbers, default=0), max(numbers, default=0))} - numbers)
+        if gaps:
+            yield Oddity(Kind.NO_SLICE, id, f"no file {joined_runs(gaps)}")
+
+
 def _copies(id: str, copies: dict[tuple[str, str], tuple[int, ...]], case: Case) -> Iterable[Oddity]:
     for (first, second), slices in copies.items():
         yield Oddity(Kind.COPIED_CHANNEL, id, f"{first} and {second} {in_slices(slices, case)}", slices)
@@ -119,15 +134,20 @@ def _at(kind: Kind, id: str, what: str, places: Places, case: Case) -> Oddity:
 
 def in_slices(slices: Iterable[int], case: Case | None = None) -> str:
     """Return slices in words, runs joined: `in slices 3, 7-9`; of one slice of tifs with the name of its file."""
-    runs: list[list[int]] = []
-    for z in slices:
-        if runs and runs[-1][1] == z - 1:
-            runs[-1][1] = int(z)
-        else:
-            runs.append([int(z), int(z)])
-    words = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
-    one = len(runs) == 1 and runs[0][0] == runs[0][1]
+    places = list(slices)
+    shown, one = joined_runs(places), len(places) == 1
     files = case.paths.get(case.grid_channel, ()) if case is not None else ()
-    name = f" ({files[runs[0][0]].name})" if one and len(files) > 1 else ""
-    shown = ", ".join(words[:8]) + (f" and {len(words) - 8} more" if len(words) > 8 else "")
+    name = f" ({files[places[0]].name})" if one and len(files) > 1 else ""
     return f"in slice {shown}{name}" if one else f"in slices {shown}"
+
+
+def joined_runs(numbers: Iterable[int]) -> str:
+    """Return sorted numbers in words, runs joined: `3, 7-9`; at most eight of them."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = int(number)
+        else:
+            runs.append([int(number), int(number)])
+    words = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
+    return ", ".join(words[:8]) + (f" and {len(words) - 8} more" if len(words) > 8 else "")
