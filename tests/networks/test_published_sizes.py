@@ -17,7 +17,7 @@ def size(name: str, in_channels: int = 4, out_channels: int = 4, **options: Any)
 
 
 def test_res_unet_plusplus() -> None:
-    # A study prints 4,092,868 with 4 channels and classes; the paper's own network has 4,070,385 with 3 and 1.
+    # A study prints 4,092,868 with 4 channels and classes, which the paper's description does not lead to.
     assert size("res_unet_plusplus", 3, 1) == 4_070_385
     assert size("res_unet_plusplus") == 4_070_596
 
