@@ -17,6 +17,8 @@ _PUBLIC = {
     "SegmentSettings": "napari_brainseg.inference.settings",
     "finetune": "napari_brainseg.training.finetuning",
     "FinetuneSettings": "napari_brainseg.training.finetune_settings",
+    "train": "napari_brainseg.training.loop",
+    "TrainingSettings": "napari_brainseg.training.settings",
     "run_to_end": "napari_brainseg.base.progress",
     "create_network": "napari_brainseg.networks",
     "list_models": "napari_brainseg.model_store.store",
