@@ -31,6 +31,10 @@ class Segmentation:
         probability_names: Names of the probability maps, such as `WT` or `enhancing`.
         model: The model's name and version, or what else made the labels.
         seconds: How long it took, by named stage.
+        uncertainty: float16 (Z, Y, X), 0 where the model is sure, or None.
+        uncertainty_name: What it measures: `entropy` or `margin`.
+        variance: float16 (Z, Y, X), how far the members of an ensemble or the mirrored copies differ, or None.
+        notes: What a person should know of the run, one sentence each: memory that ran out, steps after the labels.
     """
 
     case_id: str
@@ -45,6 +49,10 @@ class Segmentation:
     probability_names: tuple[str, ...] = ()
     model: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    uncertainty: NDArray[np.float16] | None = None
+    uncertainty_name: str = ""
+    variance: NDArray[np.float16] | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def for_case(cls, case: Case, labels: LabelArray, scheme: LabelScheme, **facts: object) -> Segmentation:
