@@ -34,6 +34,7 @@ class ModelRecord:
         preprocessing: How images become network inputs.
         window: (Z, Y, X) of the windows of a 3-D model, or None.
         trained_to_miss: Channels that were left out at times in training, so that a case may lack them.
+        post_processing: Rules for its labels that are recommended, by name (see `inference.postprocessing`).
         parent: The model it was fine-tuned from, or None.
         training: Settings and facts of the training, for the card.
         scores: Scores, for the card.
@@ -51,6 +52,7 @@ class ModelRecord:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     window: tuple[int, int, int] | None = None
     trained_to_miss: tuple[str, ...] = ()
+    post_processing: Mapping[str, Any] = field(default_factory=dict)
     parent: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +95,7 @@ def read_record(folder: Path) -> ModelRecord:
         for name in ("channels", "outputs", "trained_to_miss"):
             facts[name] = tuple(facts[name])
         facts["window"] = tuple(facts["window"]) if facts["window"] else None
+        facts["post_processing"] = dict(facts.get("post_processing", {}))  # older files have none
         record = ModelRecord(**facts, folder=folder)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model folder.") from error

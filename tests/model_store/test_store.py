@@ -63,6 +63,7 @@ def test_a_broken_folder_hides_only_itself(tmp_path: Path) -> None:
         ({"format": 99}, "newer version"),
         ({"channels": 3}, "not a model description"),
         ({"surprise": 1}, "surprise"),
+        ({"post_processing": 50}, "not a model description"),
     ],
 )
 def test_what_is_wrong_with_a_description_is_said(tmp_path: Path, change: dict[str, object], words: str) -> None:
@@ -70,6 +71,15 @@ def test_what_is_wrong_with_a_description_is_said(tmp_path: Path, change: dict[s
     (tmp_path / "model.json").write_text(json.dumps(facts))
     with pytest.raises(ModelError, match=words):
         read_record(tmp_path)
+
+
+def test_files_without_post_processing_recommend_none(tmp_path: Path) -> None:
+    facts = json.loads(replace(RECORD, post_processing={"min_volume": 50}).to_json())
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    assert read_record(tmp_path).post_processing == {"min_volume": 50}
+    del facts["post_processing"]
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    assert read_record(tmp_path).post_processing == {}
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
