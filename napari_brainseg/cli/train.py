@@ -40,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
     # Where the data lie and the run is kept is this machine's affair, not the model's.
     kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
     command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
+    checkpoint = settings.out / "last.pt"
+    there_before = checkpoint.exists()
     try:
         with _memory_errors_said():
             run_to_end(train(settings, resume=args.resume, command=command), _show)
     except (BrainsegError, KeyboardInterrupt):
-        if (settings.out / "last.pt").exists() and not args.resume:
+        if checkpoint.exists() and not there_before and _speaks():
             print(f"What was learned is kept in {settings.out}: --resume goes on with it.", file=sys.stderr)
         raise
     if _speaks():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
+from shutil import rmtree
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +25,10 @@ from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import written_aside
 from napari_brainseg.training.schedules import Schedule
 
+_KEPT = {
+    *("fingerprint", "network", "average", "optimizer", "schedule"),
+    *("epoch", "best", "best_epoch", "best_weights", "best_scores"),
+}
 _WHOLE = StateDictOptions(full_state_dict=True)
 
 
@@ -67,25 +74,15 @@ class RunState:
             "best_scores": self.best_scores,
         }
 
-    def resume(self, path: Path, fingerprint: str) -> None:
-        """Go on from a checkpoint.
-
-        Raises:
-            TrainingError: It is damaged, or belongs to other settings.
-        """
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-        except (OSError, RuntimeError, UnpicklingError, EOFError) as error:
-            raise TrainingError(f"{path} is damaged. Remove it, or choose another 'out'.") from error
-        if state.get("fingerprint") != fingerprint:
-            raise TrainingError(f"{path} belongs to other settings. Choose another 'out', or delete that folder.")
-        set_model_state_dict(self.network, state["network"], options=_WHOLE)
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `read_checkpoint` returned."""
+        set_model_state_dict(self.network, kept["network"], options=_WHOLE)
         if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        set_optimizer_state_dict(self.network, self.optimizer, state["optimizer"], options=_WHOLE)
-        self.schedule.scheduler.load_state_dict(state["schedule"])
-        self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
-        self.best_weights, self.best_scores = state["best_weights"], state["best_scores"]
+            self.average.load_state_dict(kept["average"])
+        set_optimizer_state_dict(self.network, self.optimizer, kept["optimizer"], options=_WHOLE)
+        self.schedule.scheduler.load_state_dict(kept["schedule"])
+        self.epoch, self.best, self.best_epoch = kept["epoch"], kept["best"], kept["best_epoch"]
+        self.best_weights, self.best_scores = kept["best_weights"], kept["best_scores"]
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
@@ -100,6 +97,40 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
             torch.save(state, aside)
         except RuntimeError as error:  # what torch's writer makes of a full disk
             raise OSError(str(error).splitlines()[0]) from error
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what a killed run was just writing aside: else every kill would leave a checkpoint's worth of disk."""
+    for path in [*out.glob(".writing-*"), *(out / "pictures").glob(".writing-*")]:
+        if path.is_dir():
+            rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path, fingerprint: str, changes: str = "") -> dict[str, Any]:
+    """Return what `write_checkpoint` wrote.
+
+    Args:
+        path: The file.
+        fingerprint: That of this run.
+        changes: What is known to be other in this run, for the error.
+
+    Raises:
+        TrainingError: It is damaged, or belongs to other settings.
+    """
+    try:
+        with ZipFile(path) as file:
+            damaged = file.testzip() is not None  # torch does not look at the checksums
+        state = None if damaged else torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, BadZipFile, RuntimeError, UnpicklingError, EOFError, LookupError, ValueError) as error:
+        raise TrainingError(f"{path} is damaged. Remove it, or choose another 'out'.") from error
+    if not isinstance(state, dict) or not state.keys() >= _KEPT:
+        raise TrainingError(f"{path} is damaged. Remove it, or choose another 'out'.")
+    if state["fingerprint"] != fingerprint:
+        what = f" ({changes})" if changes else ""
+        raise TrainingError(f"{path} belongs to other settings{what}. Choose another 'out', or delete that folder.")
+    return state
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel | None:

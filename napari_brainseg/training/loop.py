@@ -21,11 +21,17 @@ from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.model_store.card import training_card
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.training.augmentation import augment
-from napari_brainseg.training.checkpoints import RunState, moving_average, write_checkpoint
+from napari_brainseg.training.checkpoints import (
+    RunState,
+    moving_average,
+    read_checkpoint,
+    remove_leftovers,
+    write_checkpoint,
+)
 from napari_brainseg.training.mask_edges import draw_mask_edges
 from napari_brainseg.training.monitoring import Watcher
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
-from napari_brainseg.training.session import Session, facts_of, fingerprint_of, first_network, open_session
+from napari_brainseg.training.session import Session, changes_of, facts_of, fingerprint_of, first_network, open_session
 from napari_brainseg.training.settings import TrainingSettings
 from napari_brainseg.training.validation import SLICES, CaseCounts, Validated, mean_dice, score, score_facts, validate
 
@@ -72,12 +78,15 @@ def train(
         raise TrainingError(
             f"{settings.out} holds a run already. Add --resume to go on with it, or choose another out."
         )
+    going_on = resume and checkpoint.exists()
+    kept = read_checkpoint(checkpoint, fingerprint, changes_of(settings)) if going_on else None
     session = yield from open_session(settings)
     network = first_network(session)
     wrapped = session.fabric.setup_module(network)  # before the optimizer: it may share out the weights
     state = first_state(session, network)
-    if resume and checkpoint.exists():
-        state.resume(checkpoint, fingerprint)
+    if kept is not None:
+        state.resume(kept)
+        del kept
     optimizer = session.fabric.setup_optimizers(state.optimizer)
     with ExitStack() as ending:
         watcher = _watcher(session, state) if session.fabric.is_global_zero else None
@@ -102,6 +111,7 @@ def train(
 def _watcher(session: Session, state: RunState) -> Watcher:
     """Write down what the run is, and return who writes down how it goes."""
     settings = session.settings
+    remove_leftovers(settings.out)
     facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
     write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
     return Watcher(session, state.epoch, facts_of(settings))
@@ -209,9 +219,10 @@ def _raise_unless_finite(session: Session, loss: Tensor, numbers: Tensor, epoch:
         finite = torch.as_tensor(session.fabric.all_reduce(finite, reduce_op="mean"))
     if finite < 1:
         names = ", ".join(session.data.cases(numbers))
+        kept = f"The best weights so far are kept in {session.settings.out}; look" if epoch else "Look"
         raise TrainingError(
-            f"The loss is no longer finite in epoch {epoch + 1} (batch with {names}). The best weights so far are kept "
-            f"in {session.settings.out}; look at these cases, or try a lower rate or precision=32-true."
+            f"The loss is no longer finite in epoch {epoch + 1} (batch with {names}). {kept} at these cases, or try a "
+            "lower rate or precision=32-true."
         )
 
 

@@ -273,5 +273,21 @@ def facts_of(settings: TrainingSettings) -> dict[str, Any]:
 
 def fingerprint_of(settings: TrainingSettings) -> str:
     """A run is the same run whatever its folder is called, wherever its data lie and whoever watches it."""
+    return hashlib.sha256(json.dumps(_telling(settings), sort_keys=True).encode()).hexdigest()
+
+
+def changes_of(settings: TrainingSettings) -> str:
+    """Say which settings are other than those of the run that lies in `out`; empty where that is not known."""
+    try:
+        before = json.loads((settings.out / "settings.json").read_text(encoding="utf-8"))["settings"]
+        changed = [(k, v, before[k]) for k, v in _telling(settings).items() if before[k] != v]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return ", ".join(f"{name} was {old}, not {new}" for name, new, old in changed)
+
+
+def _telling(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the settings that make a run this run, as JSON has them."""
     shown = {k: v for k, v in facts_of(settings)["settings"].items() if k not in ("trackers", "cache", "title")}
-    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=list).encode()).hexdigest()
+    told: dict[str, Any] = json.loads(json.dumps(shown, default=list))
+    return told

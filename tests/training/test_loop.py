@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -106,6 +107,57 @@ def test_a_run_that_lies_there_is_not_written_over_unasked(settings: TrainingSet
     run_to_end(train(replace(settings, epochs=1)))
     with pytest.raises(TrainingError, match=r"holds a run already\. Add --resume"):
         run_to_end(train(replace(settings, epochs=1)))
+
+
+def test_a_run_of_other_settings_is_not_gone_on_with(settings: TrainingSettings) -> None:
+    run_to_end(train(replace(settings, epochs=1)))
+    other = replace(settings, epochs=1, rate=0.5, data=settings.data / "nowhere")
+    with pytest.raises(TrainingError, match=r"last\.pt belongs to other settings \(rate was 0\.002, not 0\.5\)"):
+        run_to_end(train(other, resume=True))  # said before the data are looked for
+
+
+def test_what_a_killed_run_was_writing_is_removed(settings: TrainingSettings) -> None:
+    run_to_end(train(replace(settings, epochs=1)))
+    (settings.out / ".writing-abc-last.pt").write_text("half")
+    (settings.out / ".writing-def").mkdir()
+    (settings.out / ".writing-def" / "weights.safetensors").write_text("half")
+    run_to_end(train(replace(settings, epochs=1), resume=True))
+    assert not list(settings.out.glob(".writing-*"))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _change_a_weight(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _lose_the_optimizer(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    del state["optimizer"]
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _change_a_weight,
+        _lose_the_optimizer,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("hello world"),
+        lambda path: torch.save([1, 2], path),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_sentence(damage: Callable[[Path], object], settings: TrainingSettings) -> None:
+    run_to_end(train(replace(settings, epochs=1)))
+    damage(settings.out / "last.pt")
+    with pytest.raises(TrainingError, match=r"last\.pt is damaged\. Remove it"):
+        run_to_end(train(replace(settings, epochs=1), resume=True))
+    assert load_model(settings.out / "tiny").record.name == "tiny"
 
 
 def test_the_model_records_its_scores_split_and_settings(settings: TrainingSettings) -> None:
