@@ -64,15 +64,31 @@ def output_paths(result: Segmentation, folder: Path | str) -> tuple[Path, ...]:
     return (folder / f"{result.case_id}{_ENDING.get(result.naming, '_seg')}.nii.gz",)
 
 
+def map_paths(
+    result: Segmentation, folder: Path | str, *, probabilities: bool = False, uncertainty: bool = False
+) -> tuple[Path, ...]:
+    """Return the files that `write_outputs` writes maps to, beside the labels."""
+    return tuple(_maps(result, output_paths(result, folder), probabilities, uncertainty))
+
+
 def write_outputs(
     result: Segmentation,
     folder: Path | str,
     *,
     scheme: LabelScheme | None = None,
     probabilities: bool = False,
+    uncertainty: bool = False,
     overwrite: bool = False,
 ) -> tuple[Path, ...]:
-    """Write labels, and probability maps beside them, under names of the source's style; return the labels' paths.
+    """Write labels, and float maps beside them, under names of the source's style; return the labels' paths.
+
+    Args:
+        result: What to write.
+        folder: Where to.
+        scheme: The values to write; by default `result.write_scheme`.
+        probabilities: Whether the probability maps are written: `…_probability-WT.nii.gz`.
+        uncertainty: Whether its map is written, and the variance where there is one: `…_uncertainty-entropy.nii.gz`.
+        overwrite: Whether existing files are replaced. Those of the case itself never are.
 
     Raises:
         LabelError: A voxel of no class, or a class that the scheme cannot hold.
@@ -80,7 +96,7 @@ def write_outputs(
     """
     paths = output_paths(result, folder)
     disk = _on_disk(result, scheme)
-    maps = _probability_maps(result, paths) if probabilities else {}
+    maps = _maps(result, paths, probabilities, uncertainty)
     _refuse_source(result, (*paths, *maps))
     existing = [path for path in (*paths, *maps) if path.exists()]
     if existing and not overwrite:
@@ -90,7 +106,8 @@ def write_outputs(
             write_slice(plane, path, overwrite=overwrite)
     else:
         write_volume(disk, result.geometry, paths[0], overwrite=overwrite)
-    for path, values in maps.items():
+    for path, stored in maps.items():
+        values = stored.astype(np.float32)
         if is_tif_name(path):
             write_slice(values, path, overwrite=overwrite)
         else:
@@ -103,18 +120,29 @@ def _on_disk(result: Segmentation, scheme: LabelScheme | None) -> LabelArray:
     return scheme.to_disk(result.scheme.convert(result.labels, scheme))
 
 
-def _probability_maps(result: Segmentation, paths: tuple[Path, ...]) -> dict[Path, NDArray[np.float32]]:
-    """Return what is written beside the labels: one float map per region and file, `…_probability-WT.nii.gz`."""
-    if result.probabilities is None:
-        raise OutputError(f"{result.case_id} has no probabilities to write. Segment it with probabilities first.")
-    maps = {}
-    for name, values in zip(result.probability_names, np.asarray(result.probabilities, np.float32), strict=True):
-        plain = re.sub(r"\W+", "-", name).strip("-")
+def _maps(
+    result: Segmentation, paths: tuple[Path, ...], probabilities: bool, uncertainty: bool
+) -> dict[Path, NDArray[np.float16]]:
+    """Return what is written beside the labels: one map per name and file."""
+    named: dict[str, NDArray[np.float16]] = {}
+    if probabilities:
+        if result.probabilities is None:
+            raise OutputError(f"{result.case_id} has no probabilities to write. Segment it with probabilities first.")
+        for name, values in zip(result.probability_names, result.probabilities, strict=True):
+            named["probability-" + re.sub(r"\W+", "-", name).strip("-")] = values
+    if uncertainty:
+        if result.uncertainty is None:
+            raise OutputError(f"{result.case_id} has no uncertainty to write. Segment it with uncertainty first.")
+        named[f"uncertainty-{result.uncertainty_name}"] = result.uncertainty
+        if result.variance is not None:
+            named["uncertainty-variance"] = result.variance
+    maps: dict[Path, NDArray[np.float16]] = {}
+    for name, values in named.items():
         if not is_tif_name(paths[0]):
-            maps[paths[0].with_name(f"{result.case_id}_probability-{plain}.nii.gz")] = values
+            maps[paths[0].with_name(f"{result.case_id}_{name}.nii.gz")] = values
             continue
         for path, stem, plane in zip(paths, result.slice_names, values, strict=True):
-            maps[path.with_name(f"{stem}_probability-{plain}.tif")] = plane
+            maps[path.with_name(f"{stem}_{name}.tif")] = plane
     return maps
 
 

@@ -141,12 +141,18 @@ def find_model(name: str | Path, extra: Iterable[Path] = ()) -> ModelRecord:
 
 
 def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord | None:
-    """Return the first model that was made for the channels of such a case, or None.
+    """Return the first model that was made for the channels of such a case, or None: see `default_for_channels`."""
+    return default_for_channels(case.expected, records)
 
-    A model fits when the case's kind of exam has all its channels, whether or not this case has them. One that was
-    fine-tuned is taken only where there is no other: a person chooses it by name.
+
+def default_for_channels(expected: Iterable[str], records: Iterable[ModelRecord]) -> ModelRecord | None:
+    """Return the first model that was made for exams with the channels `expected`, or None.
+
+    A model fits when the kind of exam has all its channels, whether or not a case has them. One that was fine-tuned is
+    taken only where there is no other: a person chooses it by name.
     """
-    fitting = [r for r in records if set(r.channels) <= set(case.expected)]
+    kind = set(expected)
+    fitting = [r for r in records if set(r.channels) <= kind]
     # A model that uses more of the exam's sequences comes first.
     return max(fitting, key=lambda r: (r.parent is None, len(r.channels)), default=None)
 

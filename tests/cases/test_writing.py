@@ -17,7 +17,7 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import BRATS2017, BRATS2023, BRATS2024, LGG, MSD
 from napari_brainseg.cases.reading import attach_labels, read_case, with_spacing
 from napari_brainseg.cases.segmentation import Segmentation
-from napari_brainseg.cases.writing import output_paths, with_suffix, write_labels, write_outputs
+from napari_brainseg.cases.writing import map_paths, output_paths, with_suffix, write_labels, write_outputs
 
 
 def program() -> np.ndarray:
@@ -265,6 +265,22 @@ def test_probabilities_lie_beside_the_labels(case: Case, tmp_path: Path) -> None
     write_outputs(Segmentation.for_case(slices, mask, LGG, **facts), tmp_path / "tif", probabilities=True)
     written = tifffile.imread(tmp_path / "tif" / "P_1" / "P_1_10_probability-WT.tif")
     assert (written.dtype, float(written.max())) == (np.float32, 0.25)
+
+
+def test_uncertainty_and_variance_lie_beside_the_labels(case: Case, tmp_path: Path) -> None:
+    map_of = np.linspace(0, 1, np.prod(case.geometry.shape), dtype=np.float16).reshape(case.geometry.shape)
+    facts = {"uncertainty": map_of, "uncertainty_name": "entropy", "variance": map_of / 4}
+    result = Segmentation.for_case(case, program(), BRATS2017, **facts)
+    write_outputs(result, tmp_path / "out", uncertainty=True)
+    names = {"c_seg.nii.gz", "c_uncertainty-entropy.nii.gz", "c_uncertainty-variance.nii.gz"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == names
+    assert {p.name for p in map_paths(result, tmp_path, uncertainty=True)} == names - {"c_seg.nii.gz"}
+    image = nib.load(tmp_path / "out" / "c_uncertainty-entropy.nii.gz")
+    assert image.get_data_dtype() == np.float32
+    on_grid = result.geometry.reorientation.to_memory(np.asarray(image.dataobj))
+    np.testing.assert_array_equal(on_grid, map_of.astype(np.float32))
+    with pytest.raises(OutputError, match="has no uncertainty"):
+        write_outputs(replace(result, uncertainty=None), tmp_path / "other", uncertainty=True)
 
 
 def test_nothing_is_written_when_one_file_is_in_the_way(tmp_path: Path) -> None:
