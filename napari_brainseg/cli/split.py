@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test-share", type=float, default=0.0, metavar="S", help="share of the patients kept for the test (0)"
     )
     parser.add_argument(
-        "--by-tumour",
+        "--by-site-alone",
         action="store_true",
-        help="give small and large tumours to each part alike, not sites alone; reads every case (always with --folds)",
+        help="share out sites without a look at the labels; else small and large tumours go to each part alike",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a split of this name in FILE")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same split (1)")
@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.name.strip():
         raise InputError("--name is empty. Give the split a name, such as first.")
     splits = read_splits(args.out) if args.out.exists() else {}  # a wrong file is said before the cases are read
+    if args.folds is not None and args.by_site_alone:
+        raise InputError("Folds are alike in tumour and site always. Leave --by-site-alone out.")
     refuse_unwritable(args.out.parent)
     made = _folds(args) if args.folds is not None else {args.name: _split(args)}
     other = [name for name, split in made.items() if splits.get(name, split) != split]
@@ -57,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> Split:
-    return split_by_patient(
-        cases_by_id(args.data), args.share, args.seed, _shares(args) if args.by_tumour else None, args.test_share
-    )
+    shares = None if args.by_site_alone else _shares(args)
+    return split_by_patient(cases_by_id(args.data), args.share, args.seed, shares, args.test_share)
 
 
 def _folds(args: argparse.Namespace) -> dict[str, Split]:

@@ -47,7 +47,7 @@ def test_folds_and_a_test_part(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert folds["cv-1"].test == folds["cv-2"].test
     assert "cv-2 with 2 cases to learn from, 2 to validate on, 2 kept for the test" in capsys.readouterr().out
     assert main([*arguments, "--folds", "2", "--test-share", "0.34"]) == 0  # the same again changes nothing
-    assert main([*arguments, "--share", "0.5", "--by-tumour"]) == 0
+    assert main([*arguments, "--share", "0.5"]) == 0
     assert len(read_splits(target)["cv"].validation) == 3
     assert main([*arguments, "--folds", "7"]) == 2
     assert "6 patients cannot be divided into 7 folds" in capsys.readouterr().err
@@ -61,6 +61,11 @@ def test_tumour_cannot_be_shared_out_without_labels(tmp_path: Path, capsys: pyte
     assert main(arguments) == 2
     assert f"{case.id} has no labels" in capsys.readouterr().err
     assert not (tmp_path / "s.json").exists()
+    alone = [*arguments[:-2], "--by-site-alone"]
+    assert main([*alone, "--share", "0"]) == 0
+    assert read_splits(tmp_path / "s.json")["x"].train == (case.id,)
+    assert main([*alone, "--folds", "2"]) == 2
+    assert "Leave --by-site-alone out" in capsys.readouterr().err
 
 
 def test_a_split_is_replaced_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
