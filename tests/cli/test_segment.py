@@ -14,7 +14,7 @@ from napari_brainseg.cases.finding import CaseFiles
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.sample_files import write_slice_files, write_volume_files
 from napari_brainseg.cli import main
-from napari_brainseg.cli.segment import output_folders
+from napari_brainseg.inference.cohort_plan import output_folders
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
@@ -51,7 +51,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_of_cases_gives_one_mask_each_on_the_sources_grid(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["segment", str(place / "cases"), "--model", str(place / "models/volume"), "--out", str(out)]) == 0
-    assert sorted(p.name for p in out.iterdir()) == ["Phantom_001_seg.nii.gz", "Phantom_002_seg.nii.gz"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "Phantom_001_seg.nii.gz",
+        "Phantom_002_seg.nii.gz",
+        "brainseg.jsonl",
+    ]
     mask = nib.load(out / "Phantom_001_seg.nii.gz")
     source = nib.load(place / "cases/Phantom_001/Phantom_001_flair.nii.gz")
     np.testing.assert_array_equal(mask.affine, source.affine)
@@ -102,7 +106,7 @@ def test_half_written_masks_are_not_taken_for_done(
     last.unlink()
     capsys.readouterr()
     assert main(arguments) == 2
-    assert "1 of 2 masks exist" in capsys.readouterr().err
+    assert "1 of 2 files exist" in capsys.readouterr().err
     assert not last.exists()
     assert main([*arguments, "--overwrite"]) == 0
     assert last.exists()
@@ -176,7 +180,7 @@ def test_one_broken_case_does_not_stop_the_others(
     (tmp_path / "cases/Phantom_001/Phantom_001_t1.nii.gz").write_bytes(b"")
     arguments = ["segment", str(tmp_path / "cases"), "--model", str(place / "models/volume")]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["Phantom_002_seg.nii.gz"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["Phantom_002_seg.nii.gz", "brainseg.jsonl"]
     error = capsys.readouterr().err
     assert "Phantom_001" in error
     assert "empty" in error
