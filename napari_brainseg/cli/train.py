@@ -41,17 +41,22 @@ def run(args: argparse.Namespace) -> int:
     kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
     command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
     checkpoint = settings.out / "last.pt"
-    there_before = checkpoint.exists()
+    before = _written(checkpoint)
     try:
         with _memory_errors_said():
             run_to_end(train(settings, resume=args.resume, command=command), _show)
     except (BrainsegError, KeyboardInterrupt):
-        if checkpoint.exists() and not there_before and _speaks():
+        if _written(checkpoint) != before and _speaks():
             print(f"What was learned is kept in {settings.out}: --resume goes on with it.", file=sys.stderr)
         raise
     if _speaks():
         print(settings.out / settings.name)
     return 0
+
+
+def _written(path: Path) -> int:
+    """Return when a file was written last, in ns; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _speaks() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -29,6 +29,7 @@ _KEPT = {
     *("fingerprint", "network", "average", "optimizer", "schedule"),
     *("epoch", "best", "best_epoch", "best_weights", "best_scores"),
 }
+_LITTLE = 2**20  # bytes
 _WHOLE = StateDictOptions(full_state_dict=True)
 
 
@@ -96,7 +97,8 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
         try:
             torch.save(state, aside)
         except RuntimeError as error:  # what torch's writer makes of a full disk
-            raise OSError(str(error).splitlines()[0]) from error
+            full = disk_usage(path.parent).free < _LITTLE
+            raise OSError("the disk is full" if full else str(error).splitlines()[0]) from error
 
 
 def remove_leftovers(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -32,7 +33,10 @@ class Watcher:
         self._session = session
         self._trackers = create_trackers(settings.trackers, settings.out, settings.name, facts, resume_step=epoch)
         if epoch == 0:
-            self._trackers.picture("augmentation", first_views(session), 0)
+            with ExitStack() as failing:
+                failing.callback(self.close)
+                self._trackers.picture("augmentation", first_views(session), 0)
+                failing.pop_all()
 
     def epoch(
         self, state: RunState, row: Mapping[str, float], validated: Sequence[Validated], *, improved: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.record_writer import RecordWriter
 from torch import nn
 
+from napari_brainseg.base.errors import OutputError, TrainingError
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.evaluation.pictures import PREDICTION, TRUTH
 from napari_brainseg.training.prepared import PreparedCase
@@ -56,6 +60,55 @@ def test_rows_of_epochs_that_are_repeated_are_replaced(tmp_path: Path, artifact:
     with (tmp_path / "log.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["loss"], row["new"]) for row in rows] == [("1", "1.5", ""), ("2", "9", "1")]
+
+
+def test_tensorboard_has_every_number_picture_and_finite_distribution(tmp_path: Path, artifact: Path) -> None:
+    told((), tmp_path, artifact)
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    written = [event for event in events(file) if event.HasField("summary")]
+    values = [(event.step, value) for event in written for value in event.summary.value]
+    numbers = [(step, value.tag, value.simple_value) for step, value in values if value.HasField("simple_value")]
+    assert numbers == [(1, "loss", 1.5), (1, "dice_WT", 0.25), (2, "loss", 1.25), (2, "dice_WT", 0.5)]
+    (histogram,) = (value.histo for _, value in values if value.HasField("histo"))
+    assert (histogram.num, histogram.min, histogram.max) == (5, 0, 4)
+    assert [(v.image.height, v.image.width) for _, v in values if v.HasField("image")] == [(8, 8)]
+
+
+def events(file: Path) -> list[Event]:
+    """Return the events of a TensorBoard file: each is a length of 8 bytes, a sum of 4, the event, a sum of 4."""
+    data, found = file.read_bytes(), []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        found.append(Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    return found
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = create_trackers((), tmp_path, "tiny", {})
+
+    def full(self: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RecordWriter, "flush", full)
+    for _ in range(20):  # more than a queue would hold
+        with pytest.raises(OutputError, match=r"tensorboard cannot be written \(No space left on device\)"):
+            tracker.scalars({"loss": 1.0}, 1)
+
+
+def test_a_gradient_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
+    tracker = create_trackers((), tmp_path, "tiny", {})
+    tracker.histograms({"a": torch.tensor([1.0, torch.nan, torch.inf]), "b": torch.tensor([torch.nan])}, 1)
+    tracker.close()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    assert [value.histo.num for event in events(file) for value in event.summary.value] == [1]
+
+
+def test_a_damaged_log_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("something else\n1\n")
+    with pytest.raises(TrainingError, match=r"log\.csv is damaged"):
+        create_trackers((), tmp_path, "tiny", {}, resume_step=1)
+    assert (tmp_path / "log.csv").read_text() == "something else\n1\n"
 
 
 def test_mlflow_keeps_metrics_pictures_and_the_model(

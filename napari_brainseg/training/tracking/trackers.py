@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
-from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from napari_brainseg.base.errors import MissingExtraError, TrainingError
 from napari_brainseg.base.paths import write_text, written_aside
 from napari_brainseg.evaluation.pictures import Picture
+from napari_brainseg.training.tracking.tensorboard import TensorBoard
 
 
 class Tracker(Protocol):
@@ -45,8 +46,11 @@ class _Files:
         self._log, self._pictures = out / "log.csv", out / "pictures"
         self._rows: list[dict[str, str]] = []
         if resume_step and self._log.exists():
-            with self._log.open(encoding="utf-8", newline="") as file:
-                self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= resume_step]
+            try:
+                with self._log.open(encoding="utf-8", newline="") as file:
+                    self._rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= resume_step]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise TrainingError(f"{self._log} is damaged. Restore it, or move it away to go on.") from error
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._rows.append({"epoch": str(step), **{name: f"{value:.8g}" for name, value in values.items()}})
@@ -66,28 +70,6 @@ class _Files:
 
     def close(self) -> None:
         """Do nothing: every row is on disk."""
-
-
-class _TensorBoard:
-    def __init__(self, out: Path, resume_step: int) -> None:
-        self._writer = SummaryWriter(str(out / "tensorboard"), purge_step=resume_step + 1 if resume_step else None)
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-
-    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
-        for name, value in values.items():
-            self._writer.add_histogram(name, value.numpy(), step)
-
-    def picture(self, name: str, pixels: Picture, step: int) -> None:
-        self._writer.add_image(name, pixels, step, dataformats="HWC")
-
-    def artifact(self, path: Path) -> None:
-        """Do nothing: TensorBoard keeps no files."""
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 class _WandB:
@@ -179,8 +161,9 @@ class _Several:
             tracker.artifact(path)
 
     def close(self) -> None:
-        for tracker in self._trackers:
-            tracker.close()
+        with ExitStack() as ending:  # so that one that fails keeps none of the others open
+            for tracker in self._trackers:
+                ending.callback(tracker.close)
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -209,7 +192,7 @@ def create_trackers(
         MissingExtraError: The package of an extra is not installed.
     """
     extras = [_EXTRAS[name](out, run_name, facts, resume_step) for name in names]
-    return _Several([_Files(out, resume_step), _TensorBoard(out, resume_step), *extras])
+    return _Several([_Files(out, resume_step), TensorBoard(out, resume_step), *extras])
 
 
 def learning_curves(log: Path, picture: Path) -> None:
