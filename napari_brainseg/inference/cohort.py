@@ -149,6 +149,11 @@ class _Cohort:
         existing = tuple(path for path in masks if path.exists())
         if planned.replaces or not existing:
             return _Opened(case, job)
+        if planned.otherwise:
+            raise OutputError(
+                f"{existing[0]} is of a run that was stopped and worked {planned.otherwise}. Choose another folder, or "
+                "allow it to be replaced (--overwrite)."
+            )
         if len(existing) < len(masks):
             raise OutputError(
                 f"{len(existing)} of {len(masks)} files exist in {existing[0].parent}: a former run stopped halfway. "

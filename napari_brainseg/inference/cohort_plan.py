@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ class PlannedCase:
         finished: Whether nothing is left to do.
         problem: What forbids to segment it; empty where nothing does.
         replaces: Whether masks that exist may be replaced.
+        otherwise: How a run that was stopped began to make its masks, where that is not how this run would.
     """
 
     files: CaseFiles
@@ -71,6 +72,7 @@ class PlannedCase:
     finished: bool = False
     problem: str = ""
     replaces: bool = False
+    otherwise: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -131,9 +133,9 @@ def plan_cohort(
         key = (folder.relative_to(settings.folder) / files.id).as_posix()
         case = PlannedCase(files, folder, key)
         if key in seen:
-            case = PlannedCase(files, folder, key, finished=True)  # the same case, given twice
+            case = replace(case, finished=True)  # the same case, given twice
         elif settings.overwrite:
-            case = PlannedCase(files, folder, key, replaces=True)
+            case = replace(case, replaces=True)
             begun.append(Entry(key, job_of(files, _expected(files, settings.opening), settings, models)))
         else:
             entry = log.get(key)
@@ -158,10 +160,10 @@ def _known(case: PlannedCase, entry: Entry, job: Job, log: CohortLog) -> Planned
     every = (*masks, *(log.path.parent / name for name in entry.maps))
     there = [path for path in every if path.exists()]
     difference = entry.difference(job)
-    if not difference and not every:  # stopped while they were written
-        return PlannedCase(case.files, case.folder, case.key, replaces=True)
+    if not every:  # stopped before or while they were written
+        return replace(case, replaces=not difference, otherwise=difference)
     if not difference and len(there) == len(every):
-        return PlannedCase(case.files, case.folder, case.key, masks, finished=True)
+        return replace(case, masks=masks, finished=True)
     if not there:
         return case
     problem = (
@@ -170,7 +172,7 @@ def _known(case: PlannedCase, entry: Entry, job: Job, log: CohortLog) -> Planned
         else f"{len(there)} of {len(every)} files exist in {there[0].parent}: the others were removed. "
         "Allow them to be replaced (--overwrite), or remove them."
     )
-    return PlannedCase(case.files, case.folder, case.key, masks, problem=problem)
+    return replace(case, masks=masks, problem=problem)
 
 
 def _expected(files: CaseFiles, opening: OpenOptions) -> tuple[str, ...]:

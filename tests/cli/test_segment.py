@@ -1,6 +1,7 @@
 """`brainseg segment` as a person runs it, with a small untrained model."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -9,12 +10,16 @@ import pytest
 import tifffile
 import torch
 
-from napari_brainseg.cases.case import Naming
+from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.case import Case, Naming
 from napari_brainseg.cases.finding import CaseFiles
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.sample_files import write_slice_files, write_volume_files
 from napari_brainseg.cli import main
-from napari_brainseg.inference.cohort_plan import output_folders
+from napari_brainseg.inference import engine
+from napari_brainseg.inference.cohort_plan import CohortSettings, output_folders
+from napari_brainseg.inference.postprocessing import PostProcessing
+from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
@@ -184,6 +189,65 @@ def test_one_broken_case_does_not_stop_the_others(
     error = capsys.readouterr().err
     assert "Phantom_001" in error
     assert "empty" in error
+
+
+def test_a_second_run_skips_what_is_finished_and_an_interruption_says_so(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = engine.segment
+
+    def interrupted(case: Case, *rest: object) -> Iterator[Progress]:
+        if case.id == "Phantom_002":
+            raise KeyboardInterrupt
+        return segment(case, *rest)
+
+    arguments = ["segment", str(place / "cases"), "--model", str(place / "models/volume"), "--out", str(tmp_path)]
+    monkeypatch.setattr(engine, "segment", interrupted)
+    assert main(arguments) == 130
+    error = capsys.readouterr().err
+    assert f"What is finished is kept in {tmp_path}. The same command goes on with the rest.\n" in error
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["Phantom_001_seg.nii.gz", "brainseg.jsonl"]
+    monkeypatch.setattr(engine, "segment", segment)
+    assert main(arguments) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert (
+        first
+        == f"[1/2] Phantom_001: {tmp_path / 'Phantom_001_seg.nii.gz'} is finished, skipped (--overwrite replaces it)"
+    )
+    assert second.startswith(f"[2/2] Phantom_002: {tmp_path / 'Phantom_002_seg.nii.gz'} (volume 1, ")
+
+
+@pytest.mark.parametrize(
+    ("options", "run"),
+    [
+        ([], SegmentSettings()),
+        (["--flips", "--uncertainty", "margin"], SegmentSettings(flips=True, uncertainty="margin")),
+        (["--no-post-processing"], SegmentSettings(post_processing=PostProcessing())),
+        (["--min-volume", "50", "--fill-holes"], SegmentSettings(post_processing=PostProcessing(50.0, True))),
+        (["--small-enhancing", "30"], SegmentSettings(post_processing=PostProcessing(small_enhancing=30.0))),
+    ],
+)
+def test_options_become_settings(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], run: SegmentSettings
+) -> None:
+    asked = []
+
+    def cohort(cases: object, settings: CohortSettings, model: object) -> Iterator[Progress]:
+        asked.append((settings, model))
+        yield Progress(0, 0)
+        return ()
+
+    monkeypatch.setattr("napari_brainseg.cli.segment.segment_cohort", cohort)
+    assert (
+        main(["segment", str(place / "cases"), "--out", str(tmp_path), "--model", "a", "--model", "b", *options]) == 0
+    )
+    assert asked == [(CohortSettings(tmp_path, run=run), ["a", "b"])]
+
+
+def test_steps_and_none_of_them_contradict(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["segment", str(place / "cases"), "--out", str(tmp_path), "--no-post-processing", "--fill-holes"]
+    assert main(arguments) == 2
+    assert "Leave one of both out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
