@@ -12,30 +12,31 @@ from napari_brainseg.training.augmentation import AugmentationSettings, augment
 
 
 def augmented_views(
-    images: Tensor,
-    labels: Tensor,
+    batch: tuple[Tensor, Tensor],
     scheme: LabelScheme,
     settings: AugmentationSettings,
     generator: torch.Generator,
     *,
     slices: int = 1,
     rows: int = 1,
+    channel: int = 0,
 ) -> Picture:
     """Return a picture of images, original above augmented, with their classes.
 
     Args:
-        images: (N, C, H, W), or (N, C, D, H, W), whose middle slice is shown; the first channel is drawn.
-        labels: uint8 (N, H, W) or (N, D, H, W).
+        batch: Images (N, C, H, W), or (N, C, D, H, W), whose middle slice is shown, and labels uint8 (N, H, W) or
+            (N, D, H, W).
         scheme: Of the labels.
         settings: Of the augmentation.
         generator: Source of chance.
         slices: Slices stacked in the channels, the middle one of which is drawn.
         rows: How many times each image is changed.
+        channel: The channel that is drawn.
     """
-    images, labels = images.cpu().float(), labels.cpu()
+    images, labels = batch[0].cpu().float(), batch[1].cpu()
     shown = [(images, labels)]
     shown += [augment(images, labels, settings, generator, slices=slices) for _ in range(rows)]
-    drawn = images.shape[1] // slices * (slices // 2)
+    drawn = images.shape[1] // slices * (slices // 2) + channel
     return np.concatenate([_row(changed[:, drawn], classes, scheme) for changed, classes in shown])
 
 

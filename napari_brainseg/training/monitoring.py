@@ -49,7 +49,8 @@ class Watcher:
         self._trackers.histograms(gradient_histograms(state.network), state.epoch)
         learning_curves(out / "log.csv", out / "curves.png")
         if improved:
-            for name, picture in validation_pictures(validated, self._session.record.scheme).items():
+            scheme, channel = self._session.record.scheme, self._session.shown_channel
+            for name, picture in validation_pictures(validated, scheme, channel).items():
                 self._trackers.picture(name, picture, state.epoch)
             self._trackers.artifact(out / self._session.settings.name)
 
@@ -63,5 +64,6 @@ def first_views(session: Session) -> Picture:
     chance = torch.Generator().manual_seed(session.settings.seed)
     batch = session.data.batches(_VIEWS, 0.0, 1, chance)[0]
     images, labels = session.data.take(batch, chance)
-    slices = session.stacked_slices
-    return augmented_views(images, labels, session.record.scheme, session.augmentation, chance, slices=slices)
+    slices, channel = session.stacked_slices, session.shown_channel
+    scheme = session.record.scheme
+    return augmented_views((images, labels), scheme, session.augmentation, chance, slices=slices, channel=channel)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from torch.distributed.fsdp import fully_shard
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import refuse_unwritable
 from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
@@ -51,9 +52,17 @@ _FIRST_PHANTOM = 100
 _SAFE_PATCH = 96
 
 
+NOTE = "note: "  # begins a message of the progress that a person should read
+Lacking = dict[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A run's unchanging parts; `data` gives batches, `validation` whole cases, `highlighter` draws into both."""
+    """A run's unchanging parts.
+
+    `data` gives batches, `validation` whole cases, `highlighter` draws into both; `lacking` are the channels that cases
+    do not have, by case.
+    """
 
     settings: TrainingSettings
     record: ModelRecord
@@ -64,6 +73,12 @@ class Session:
     validation: list[PreparedCase]
     loss: nn.Module
     highlighter: Highlighter | None = None
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def shown_channel(self) -> int:
+        """The channel that pictures show: FLAIR, on which all of the tumour is seen, else the first."""
+        return self.record.channels.index("flair") if "flair" in self.record.channels else 0
 
     @property
     def stacked_slices(self) -> int:
@@ -95,14 +110,18 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     fabric = make_fabric(settings)
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()
-    data, validation = yield from _read(settings, record, fabric.device, fabric.global_rank)
+    lacking: Lacking = {}
+    data, validation = yield from _read(settings, record, fabric.device, fabric.global_rank, lacking)
+    if lacking:
+        yield Progress(0, 0, lacking_in_words(lacking))
     highlighter = None
     if settings.highlight and isinstance(data, SliceSet):
         data, highlighter = yield from highlight(data, settings.highlight_epochs, settings.seed, fabric.device)
     frequencies = _frequencies(data, settings) if needs_frequencies(loss_terms(settings)) else None
     loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
     loss = loss.to(fabric.device)
-    return Session(settings, record, augmentation, fabric, fabric.device, data, validation, loss, highlighter)
+    parts = (settings, record, augmentation, fabric, fabric.device, data, validation, loss)
+    return Session(*parts, highlighter, lacking)
 
 
 def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:
@@ -192,10 +211,10 @@ def first_network(session: Session) -> nn.Module:
 
 
 def _read(
-    settings: TrainingSettings, record: ModelRecord, device: torch.device, rank: int
+    settings: TrainingSettings, record: ModelRecord, device: torch.device, rank: int, lacking: Lacking
 ) -> Generator[Progress, None, tuple[SliceSet | PatchSet, list[PreparedCase]]]:
     split = read_split(settings.split, settings.split_name).with_share(settings.data_share, settings.seed)
-    prepared = partial(prepare_labelled, channels=record.channels, scheme=record.scheme, settings=record.preprocessing)
+    prepared = partial(_prepared_noting, record=record, lacking=lacking)
     opened = OpenOptions(labels=settings.labels)
     files = find_labelled(settings.data, split.train)
     preparing: list[Preparing] = [partial(_prepare, f, opened, prepared) for f in files]
@@ -220,6 +239,22 @@ def _read(
         yield Progress(number, len(preparing), "reading cases")
         cases.append(prepare())
     return PatchSet.of(cases, (settings.size[0], settings.size[1], settings.size[2])), validation
+
+
+def _prepared_noting(case: Case, record: ModelRecord, lacking: Lacking) -> PreparedCase:
+    """Prepare a case, and note in `lacking` which of the model's channels it does not have."""
+    absent = tuple(name for name in record.channels if name not in case.channels)
+    if absent:
+        lacking[case.id] = absent
+    return prepare_labelled(case, record.channels, record.scheme, record.preprocessing)
+
+
+def lacking_in_words(lacking: Lacking) -> str:
+    """Return which cases lack which channels, three of them by name."""
+    named = "; ".join(f"{case} {', '.join(channels)}" for case, channels in list(lacking.items())[:3])
+    more = "; …" if len(lacking) > 3 else ""
+    counted = "1 case lacks" if len(lacking) == 1 else f"{len(lacking)} cases lack"
+    return f"{NOTE}{counted} channels, which are learned from as empty ({named}{more})"
 
 
 def _prepare(files: CaseFiles, opened: OpenOptions, prepared: Callable[..., PreparedCase]) -> PreparedCase:

@@ -9,7 +9,7 @@ FLIPPED = AugmentationSettings(rotation=0, scale=0, shift=0, flip=1, intensity=0
 
 
 def views(images: torch.Tensor, labels: torch.Tensor, **options: int) -> np.ndarray:
-    return augmented_views(images, labels, BRATS2017, FLIPPED, torch.Generator().manual_seed(1), **options)
+    return augmented_views((images, labels), BRATS2017, FLIPPED, torch.Generator().manual_seed(1), **options)
 
 
 def test_originals_above_and_changed_below_with_their_labels() -> None:

@@ -48,7 +48,7 @@ def augmented_samples(
     stacked = torch.from_numpy(np.stack([fitted(image[None], size) for image in images]))
     labels = torch.from_numpy(np.stack([fitted(mask, size) for mask in masks]))
     chance = torch.Generator().manual_seed(seed)
-    return augmented_views(stacked, labels, scheme, settings or AugmentationSettings(), chance, rows=_ROWS)
+    return augmented_views((stacked, labels), scheme, settings or AugmentationSettings(), chance, rows=_ROWS)
 
 
 def _standardised(image: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -12,10 +12,10 @@ from napari_brainseg.evaluation.pictures import Picture, with_outlines
 from napari_brainseg.training.validation import Validated
 
 
-def validation_pictures(validated: Sequence[Validated], scheme: LabelScheme) -> dict[str, Picture]:
+def validation_pictures(validated: Sequence[Validated], scheme: LabelScheme, channel: int = 0) -> dict[str, Picture]:
     """Return the slice with the worst Dice, the worst that shows tumour, and the best of those, by name.
 
-    Dice is that of the outermost region; of two equal ones the slice with more of it wins.
+    Dice is that of the outermost region; of two equal ones the slice with more of it wins. `channel` is drawn.
     """
     inside = scheme.regions[0].values
     rated = []
@@ -34,5 +34,5 @@ def validation_pictures(validated: Sequence[Validated], scheme: LabelScheme) -> 
     pictures = {}
     for name, (_, _, _, case, z) in chosen.items():
         truth, found = np.isin(case.case.labels[z], inside), np.isin(case.found[z], inside)
-        pictures[name] = with_outlines(case.case.images[0, z], truth, found, case.probability[z])
+        pictures[name] = with_outlines(case.case.images[channel, z], truth, found, case.probability[z])
     return pictures

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from napari_brainseg.base.errors import MissingExtraError, TrainingError
@@ -204,6 +205,8 @@ def learning_curves(log: Path, picture: Path) -> None:
     left, right = figure.subplots(1, 2)
     left.plot(epochs, [float(row["loss"]) for row in rows])
     left.set(xlabel="epoch", ylabel="training loss")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for name in (n for n in rows[-1] if n.startswith("dice")):
         right.plot(epochs, [float(row[name] or "nan") for row in rows], label=name)
     right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
