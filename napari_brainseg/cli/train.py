@@ -92,5 +92,7 @@ def _show(progress: Progress) -> None:
         return
     if progress.message.startswith("loss"):
         print(f"epoch {progress.done} of {progress.total}: {progress.message}", flush=True)
+    elif progress.message.startswith("note: "):
+        print(f"brainseg: {progress.message}", file=sys.stderr)
     elif sys.stderr.isatty():
         print(f"\r{progress.message} {progress.done}/{progress.total}   ", end="", file=sys.stderr)

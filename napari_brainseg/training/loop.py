@@ -112,7 +112,7 @@ def _watcher(session: Session, state: RunState) -> Watcher:
     """Write down what the run is, and return who writes down how it goes."""
     settings = session.settings
     remove_leftovers(settings.out)
-    facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session)}
+    facts = {**facts_of(settings), "seed": settings.seed, "cases": _parts(session), "lacking": session.lacking}
     write_text(settings.out / "settings.json", json.dumps(facts, indent=1, default=list) + "\n")
     return Watcher(session, state.epoch, facts_of(settings))
 

@@ -36,10 +36,16 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
         raise InputError(f"{case.id} cannot be learned from: {case.notes[-1]}")
     if case.labels is None:
         raise InputError(f"{case.id} has no labels to learn from. Add them or leave the case out.")
-    lacking = without_mask(case)
-    if lacking:
-        more = f" and {len(lacking) - 1} more of its slices" if len(lacking) > 1 else ""
-        raise InputError(f"{case.id} cannot be learned from: {lacking[0].name}{more} lack a mask. Add what is missing.")
+    bare = without_mask(case)
+    if bare:
+        have = f"and {len(bare) - 1} more of its slices have" if len(bare) > 1 else "has"
+        raise InputError(f"{case.id} cannot be learned from: {bare[0].name} {have} no mask. Add what is missing.")
+    elsewhere = [name for name in channels if name in case.off_grid]
+    if elsewhere:
+        raise InputError(
+            f"{case.id} cannot be learned from: {', '.join(elsewhere)} lies on another grid than {case.grid_channel}. "
+            "Resample it, or leave the case out."
+        )
     images, box = prepare(case, channels, settings)
     labels = case.labels.scheme.convert(np.asarray(case.labels.volume.data[box], np.uint8), scheme)
     return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels))

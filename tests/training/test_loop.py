@@ -109,6 +109,17 @@ def test_a_run_that_lies_there_is_not_written_over_unasked(settings: TrainingSet
         run_to_end(train(replace(settings, epochs=1)))
 
 
+def test_cases_that_lack_a_channel_are_noted(settings: TrainingSettings, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(settings.data, data)
+    (data / "Phantom_001" / "Phantom_001_t1.nii.gz").unlink()
+    reports: list[Progress] = []
+    run_to_end(train(replace(settings, data=data, epochs=1)), reports.append)
+    (note,) = (report.message for report in reports if report.message.startswith("note"))
+    assert note == "note: 1 case lacks channels, which are learned from as empty (Phantom_001 t1)"
+    assert json.loads((settings.out / "settings.json").read_text())["lacking"] == {"Phantom_001": ["t1"]}
+
+
 def test_a_run_of_other_settings_is_not_gone_on_with(settings: TrainingSettings) -> None:
     run_to_end(train(replace(settings, epochs=1)))
     other = replace(settings, epochs=1, rate=0.5, data=settings.data / "nowhere")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nifti_files import picture, save
+from nifti_files import labels, picture, save
 
 from napari_brainseg.base.errors import InputError, TrainingError
 from napari_brainseg.cases.labels import BRATS2017, LGG
@@ -33,7 +33,7 @@ def test_a_slice_without_a_mask_is_not_learned_as_empty(tmp_path: Path) -> None:
     (tmp_path / f"{read.id}_2_mask.tif").unlink()
     case = read_case(tmp_path)
     assert [path.name for path in without_mask(case)] == [f"{case.id}_2.tif"]
-    with pytest.raises(InputError, match=rf"{case.id} cannot be learned from: {case.id}_2\.tif lack"):
+    with pytest.raises(InputError, match=rf"{case.id} cannot be learned from: {case.id}_2\.tif has no mask"):
         prepare_labelled(case, ("flair",), LGG, Preprocessing())
 
 
@@ -46,3 +46,12 @@ def test_absent_cases_and_two_of_one_name_are_said(tmp_path: Path) -> None:
     save(tmp_path / "two" / "c_flair.nii.gz", picture())
     with pytest.raises(InputError, match=r"holds c twice, in .*one and .*two"):
         find_labelled(tmp_path, ["c"])
+
+
+def test_a_channel_on_another_grid_is_not_learned_as_missing(tmp_path: Path) -> None:
+    save(tmp_path / "c_flair.nii.gz", picture())
+    save(tmp_path / "c_seg.nii.gz", labels())
+    save(tmp_path / "c_t1.nii.gz", picture()[1:])
+    with pytest.raises(InputError, match="c cannot be learned from: t1 lies on another grid than flair"):
+        prepare_labelled(read_case(tmp_path), ("flair", "t1"), BRATS2017, Preprocessing())
+    assert prepare_labelled(read_case(tmp_path), ("flair",), BRATS2017, Preprocessing()).id == "c"
