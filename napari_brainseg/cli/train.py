@@ -15,6 +15,7 @@ from napari_brainseg.base.progress import Progress, run_to_end
 from napari_brainseg.training.settings import TrainingSettings, read_settings
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_ALONE = ("closed by peer", "reset by peer", "gloo/transport", "nccl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = settings.out / "last.pt"
     before = _written(checkpoint)
     try:
-        with _memory_errors_said():
+        with _said():
             run_to_end(train(settings, resume=args.resume, command=command), _show)
     except (BrainsegError, KeyboardInterrupt):
         if _written(checkpoint) != before and _speaks():
@@ -67,24 +68,30 @@ def _speaks() -> bool:
 def _find_rate(settings: TrainingSettings) -> int:
     from napari_brainseg.training.rate_range import find_rate, steepest, write_curve
 
-    with _memory_errors_said():
+    with _said():
         points = run_to_end(find_rate(settings), _show)
-    print(f"{write_curve(points, settings.out)}: the loss falls fastest at a rate of {steepest(points):.1e}")
+    if _speaks():
+        print(f"{write_curve(points, settings.out)}: the loss falls fastest at a rate of {steepest(points):.1e}")
     return 0
 
 
 @contextmanager
-def _memory_errors_said() -> Iterator[None]:
-    """Raise `TrainingError` where memory does not suffice: numpy's, and what torch makes of it, which has no class."""
+def _said() -> Iterator[None]:
+    """Raise `TrainingError` for what numpy and torch make of too little memory, and of processes that have ended."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:  # torch has no classes of its own for most of these
         said = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(words in said for words in _OUT_OF_MEMORY):
-            raise
-        raise TrainingError(
-            "The memory does not suffice for this run. Lower batch or size, or set cache=disk where the data are large."
-        ) from error
+        if isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY):
+            raise TrainingError(
+                "The memory does not suffice for this run. Lower batch or size, or set cache=disk where the data are "
+                "large."
+            ) from error
+        if any(words in said for words in _ALONE):
+            raise TrainingError(
+                "Another process of this run has ended, so this one ends too. Its own sentence says why."
+            ) from error
+        raise
 
 
 def _show(progress: Progress) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -176,6 +177,8 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
 
 def _share_out(network: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Let the processes share out the weights of a network (FSDP, arXiv:2304.11277), all together: they are small."""
+    # Small images are padded, and what comes out is a view of it; nobody changes that in place, as torch fears.
+    warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module .* returned a view tensor")
     for weight in network.parameters():
         weight.data = weight.data.contiguous()  # weights in channels_last order cannot be shared out
     fully_shard(network, mesh=mesh["data_parallel"])  # in place

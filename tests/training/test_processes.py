@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,3 +113,25 @@ def test_a_moving_average_and_shared_weights_are_refused_together(config: Path) 
 def test_a_batch_that_cannot_be_shared_is_refused(config: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be shared by 3 processes"):
         replace(read_settings(config), devices=3)
+
+
+def test_a_case_that_breaks_in_one_process_ends_both_with_a_sentence(config: Path) -> None:
+    out, data = config.parent / "broken", config.parent / "breaking"
+    shutil.copytree(config.parent / "data", data)
+    arguments = ["--devices", "2", f"out={out}", f"data={data}", "epochs=500", "cache=none"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "napari_brainseg", "train", "--config", str(config), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "last.pt").exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (data / "Phantom_001" / "Phantom_001_t1.nii.gz").write_bytes(b"nothing")
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 2
+    assert "Traceback" not in said
+    assert "Phantom_001_t1.nii.gz" in said
+    assert (out / "last.pt").exists()
