@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -54,7 +55,16 @@ def fast_dtype(device: torch.device) -> torch.dtype | None:
 
 def autocast_for(device: torch.device) -> AbstractContextManager[None]:
     """Return the autocast context that is fast on the device; a null context where that is fp32."""
-    dtype = fast_dtype(device)
-    if dtype is None or os.environ.get("BRAINSEG_FP32"):
-        return nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+    return autocast_in(device, None if os.environ.get("BRAINSEG_FP32") else fast_dtype(device))
+
+
+def autocast_in(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[None]:
+    """Return the autocast context of a half precision; a null context for None, fp32."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+def name_of(device: torch.device) -> str:
+    """Return which hardware a device is, for what is remembered of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {platform.node()} {device.type}"

@@ -21,7 +21,7 @@ class SegmentSettings:
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` …
         probabilities: Keep the probability maps, one per region or class.
         slices: First and last + 1 slice along Z to predict; the others keep label 0. None for the whole case.
-        start: The slice of the case's grid that is shown now: what lies nearest to it comes first. None for plain order.
+        start: The slice of the case's grid that is shown now: what is nearest to it comes first. None for plain order.
         flips: Average over mirrored copies: slower, a little steadier.
         uncertainty: `entropy` or `margin` of the probabilities as a map beside the labels; "" for none.
         post_processing: Steps after the labels; None for those that the model's record recommends.

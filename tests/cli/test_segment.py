@@ -201,20 +201,20 @@ def test_a_second_run_skips_what_is_finished_and_an_interruption_says_so(
             raise KeyboardInterrupt
         return segment(case, *rest)
 
-    arguments = ["segment", str(place / "cases"), "--model", str(place / "models/volume"), "--out", str(tmp_path)]
+    out = tmp_path / "out"
+    arguments = ["segment", str(place / "cases"), "--model", str(place / "models/volume"), "--out", str(out)]
     monkeypatch.setattr(engine, "segment", interrupted)
     assert main(arguments) == 130
     error = capsys.readouterr().err
-    assert f"What is finished is kept in {tmp_path}. The same command goes on with the rest.\n" in error
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["Phantom_001_seg.nii.gz", "brainseg.jsonl"]
+    assert f"What is finished is kept in {out}. The same command goes on with the rest.\n" in error
+    assert sorted(p.name for p in out.iterdir()) == ["Phantom_001_seg.nii.gz", "brainseg.jsonl"]
     monkeypatch.setattr(engine, "segment", segment)
     assert main(arguments) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert (
-        first
-        == f"[1/2] Phantom_001: {tmp_path / 'Phantom_001_seg.nii.gz'} is finished, skipped (--overwrite replaces it)"
+        first == f"[1/2] Phantom_001: {out / 'Phantom_001_seg.nii.gz'} is finished, skipped (--overwrite replaces it)"
     )
-    assert second.startswith(f"[2/2] Phantom_002: {tmp_path / 'Phantom_002_seg.nii.gz'} (volume 1, ")
+    assert second.startswith(f"[2/2] Phantom_002: {out / 'Phantom_002_seg.nii.gz'} (volume 1, ")
 
 
 @pytest.mark.parametrize(
