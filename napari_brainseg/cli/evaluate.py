@@ -26,6 +26,8 @@ from napari_brainseg.training.splits import patient_of
 
 _PRINTED = ("dice", "hd95", "surface_dice", "border_dice", "lesion_dice", "slice_dice_all", "slice_dice_tumour")
 
+_WIDTH = len("374.000")  # of the distance that stands for a mask that was not found
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(evaluation: Evaluation) -> list[str]:
     """Return the table of means, as a person reads it in a terminal."""
-    titles = [BY_NAME[name].title for name in _PRINTED]
+    titles = [f"{BY_NAME[name].title:>{_WIDTH}}" for name in _PRINTED]
     parts = parts_of(evaluation.scheme)
     width = max(len(part.name) for part in parts)
     rows = [f"{'':{width}}  " + "  ".join(titles)]

@@ -45,9 +45,11 @@ def run(args: argparse.Namespace) -> int:
         aside.write_text(page.html(), encoding="utf-8")
     kinds = dict.fromkeys(odd.kind for odd in findings.oddities)
     for kind in kinds:
-        cases = {odd.case_id for odd in findings.of(kind)}
-        print(f"{kind.value[0]}: {'1 case' if len(cases) == 1 else f'{len(cases)} cases'}")
-    print(f"{target}: {len(findings.cases)} cases, {'nothing odd' if not kinds else f'{len(kinds)} kinds of oddity'}")
+        count = len({odd.case_id for odd in findings.of(kind)})
+        print(f"{kind.value[0]}: {'1 case' if count == 1 else f'{count} cases'}")
+    odd = "1 kind of oddity" if len(kinds) == 1 else f"{len(kinds)} kinds of oddity" if kinds else "nothing odd"
+    cases = "1 case" if len(findings.cases) == 1 else f"{len(findings.cases)} cases"
+    print(f"{target}: {cases}, {odd}")
     return 0
 
 

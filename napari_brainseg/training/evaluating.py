@@ -18,7 +18,7 @@ from napari_brainseg.evaluation.evaluating import Evaluation, evaluate
 from napari_brainseg.evaluation.label_pairs import in_one_scheme
 from napari_brainseg.evaluation.parts import part_names, plain
 from napari_brainseg.inference.settings import SegmentSettings
-from napari_brainseg.model_store.store import ModelRecord, find_model
+from napari_brainseg.model_store.store import ModelRecord, find_model, fit_in_words
 from napari_brainseg.training.prepared import cases_by_id
 from napari_brainseg.training.splits import Split, patient_of, read_splits
 
@@ -99,6 +99,10 @@ def evaluate_model(
         "part": chosen.part,
         "final": chosen.final,
     }
+    if device != "auto":
+        from napari_brainseg.inference.devices import resolve_device
+
+        resolve_device(device)  # a wrong one must not cost a reading of the test part
     if chosen.final:
         facts["test_part_readings"] = record_final(record, name, len(ids))
     notes = _learned_from(record, ids)
@@ -193,6 +197,7 @@ class _Segmenter:
         truth = case.labels.volume.data, case.labels.scheme
         prediction, labels, scheme = in_one_scheme((found.labels, found.scheme), truth)  # type: ignore[arg-type]
         names, maps = part_names(scheme), found.probabilities
+        fit = fit_in_words(self.record, case)
         assert maps is not None
         return Comparison(
             case_id=case_id,
@@ -205,5 +210,5 @@ class _Segmenter:
                 for name, values in zip(found.probability_names, maps, strict=True)
                 if plain(name) in names
             },
-            notes=case.notes,
+            notes=(*case.notes, *found.notes, *([fit] if fit else [])),
         )

@@ -8,7 +8,7 @@ import pytest
 from case_files import write_case
 from small_models import write_small_model
 
-from napari_brainseg.base.errors import InputError, TrainingError
+from napari_brainseg.base.errors import BrainsegError, InputError, TrainingError
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.reading import OpenOptions, read_case
 from napari_brainseg.evaluation.overlap import scheme_counts
@@ -98,3 +98,17 @@ def test_bad_splits(place: Path) -> None:
     write_splits({"far": Split((), ("elsewhere",))}, place / "s.json")
     with pytest.raises(InputError, match="none of the 1 cases of the validation part"):
         run(place)
+
+
+def test_a_wrong_device_costs_no_reading_of_the_test_part(place: Path) -> None:
+    (place / "run/settings.json").write_text("{}")
+    part = SplitPart(place / "s.json", part="test", final=True)
+    with pytest.raises(BrainsegError, match="no device 'tpu'"):
+        run_to_end(evaluate_model(place / "run/model", place / "cases", part, OpenOptions(), "tpu"))
+    assert not (place / "run" / FINAL).exists()
+
+
+def test_a_channel_that_the_model_does_without_is_noted(place: Path) -> None:
+    (place / "cases" / IDS[0] / f"{IDS[0]}_t1.nii.gz").unlink()
+    (scored,) = run(place).evaluation.cases
+    assert any(note.startswith("Runs without t1") for note in scored.notes)
