@@ -74,10 +74,14 @@ def find_rate(
 
 
 def steepest(points: list[RatePoint]) -> float:
-    """Return the rate at which the loss falls fastest, a good first choice for the highest rate of a schedule."""
+    """Return the rate at which the loss falls fastest, a good first choice for the highest rate of a schedule.
+
+    Falls are measured over a tenth of the curve, so that a loss that bounces where the rate is too high does not count.
+    """
+    reach = max(2, len(points) // 10)
     slopes = [
-        (later.loss - earlier.loss, earlier.rate)
-        for earlier, later in zip(points, points[2:], strict=False)
+        (later.loss - earlier.loss, points[start + (reach - 1) // 2].rate)
+        for start, (earlier, later) in enumerate(zip(points, points[reach:], strict=False))
         if math.isfinite(later.loss)
     ]
     return min(slopes)[1] if slopes else points[0].rate

@@ -347,3 +347,10 @@ def test_the_rate_is_found_by_raising_it(settings: TrainingSettings) -> None:
 def test_the_steepest_place_of_a_curve() -> None:
     losses = [1.0, 1.0, 0.9, 0.5, 0.4, 0.4, 2.0]
     assert steepest([RatePoint(10.0**i, loss) for i, loss in enumerate(losses)]) == 10.0
+
+
+def test_a_loss_that_bounces_at_high_rates_is_not_the_steepest_place() -> None:
+    falling = [1.6] * 40 + [1.6 - 0.05 * i for i in range(1, 13)]
+    bouncing = [1.0, 1.2, 0.9, 1.2, 0.95, 1.2, 1.0, 1.1]
+    points = [RatePoint(float(i), loss) for i, loss in enumerate([*falling, *bouncing * 3])]
+    assert 40 <= steepest(points) <= 52
