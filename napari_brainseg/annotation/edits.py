@@ -153,7 +153,21 @@ class EditHistory:
         self._undo.append(edit)
         return replace(edit, source=f"redo of {edit.source}")
 
+    def drop_unchanged(self) -> None:
+        """Drop the voxels that a step leaves as they are, and the steps that change none."""
+        for steps in (self._undo, self._redo):
+            kept = [_without_unchanged(step) for step in steps]
+            steps.clear()
+            steps.extend(step for step in kept if step.voxels)
+
     def clear(self) -> None:
         """Forget every step."""
         self._undo.clear()
         self._redo.clear()
+
+
+def _without_unchanged(step: Edit) -> Edit:
+    changed = step.before != step.after
+    if changed.all():
+        return step
+    return replace(step, indices=step.indices[changed], before=step.before[changed], after=step.after[changed])

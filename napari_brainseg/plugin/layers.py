@@ -36,6 +36,7 @@ class Role(StrEnum):
     LABELS = "labels"  # other labels of the case: a second run, a copy, a file
     REFERENCE = "reference"  # labels that came with the case, never edited
     PROBABILITY = "probability"
+    UNCERTAINTY = "uncertainty"  # how unsure the model is, or how much its answers vary
     COPY = "copy"  # an image of the case that a person duplicated
     SPLIT = "split"  # one class or region of the working layer, mirrored
 
@@ -109,25 +110,43 @@ def labels_layer(
 
 
 def result_layers(result: Segmentation, *, role: Role = Role.WORKING, name: str = "segmentation") -> list[LayerData]:
-    """Return the labels layer of a segmentation and, below it, one image layer per probability map, hidden."""
-    spacing = result.geometry.spacing
-    layers: list[LayerData] = []
-    maps = () if result.probabilities is None else result.probabilities
-    for region, values in zip(result.probability_names, maps, strict=False):
-        identity = LayerIdentity(result.case_id, Role.PROBABILITY, region, model=result.model)
-        attributes = {
-            "name": f"p({region})",
-            # 16-bit floats are no texture format everywhere.
-            "contrast_limits": (0.0, 1.0),
-            "colormap": "inferno",
-            "blending": "additive",
-            "visible": False,
-            "metadata": {METADATA_KEY: identity},
-            **space(spacing),
-        }
-        layers.append((np.asarray(values, np.float32), attributes, "image"))
+    """Return the labels layer of a segmentation and, below it, its maps."""
     identity = LayerIdentity(result.case_id, role, name, scheme_id=result.scheme.id, model=result.model)
-    return [*layers, labels_layer(result.labels, result.scheme, spacing, identity)]
+    return [*result_maps(result), labels_layer(result.labels, result.scheme, result.geometry.spacing, identity)]
+
+
+def result_maps(result: Segmentation) -> list[LayerData]:
+    """Return one image layer per probability map, hidden, then those of the variance, hidden, and the uncertainty."""
+    maps = () if result.probabilities is None else result.probabilities
+    layers = [
+        _map_layer(result, values, Role.PROBABILITY, region, f"p({region})", "inferno")
+        for region, values in zip(result.probability_names, maps, strict=False)
+    ]
+    if result.variance is not None:
+        layers.append(_map_layer(result, result.variance, Role.UNCERTAINTY, "variance", "variance", "magma"))
+    if result.uncertainty is not None:
+        name = result.uncertainty_name or "uncertainty"
+        layers.append(_map_layer(result, result.uncertainty, Role.UNCERTAINTY, name, "uncertainty", "magma"))
+    return layers
+
+
+def _map_layer(
+    result: Segmentation, values: NDArray[np.generic], role: Role, name: str, title: str, colormap: str
+) -> LayerData:
+    """Return a map (Z, Y, X) over the images, in which nothing is black and so changes nothing."""
+    # The variance of numbers from 0 to 1 is a quarter at most, and hardly ever near it.
+    highest = max(float(values.max(initial=0)), 1e-3) if name == "variance" else 1.0
+    attributes = {
+        "name": title,
+        "contrast_limits": (0.0, highest),
+        "colormap": colormap,
+        "blending": "additive",
+        "visible": title == "uncertainty",
+        "metadata": {METADATA_KEY: LayerIdentity(result.case_id, role, name, model=result.model)},
+        **space(result.geometry.spacing),
+    }
+    # 16-bit floats are no texture format everywhere.
+    return np.asarray(values, np.float32), attributes, "image"
 
 
 def label_colours(scheme: LabelScheme, *, colour_blind: bool = False) -> dict[int | None, tuple[float, ...]]:

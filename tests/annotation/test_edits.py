@@ -106,3 +106,14 @@ def test_clear_forgets_both_sides():
     history.clear()
     assert history.next_undo is None
     assert history.next_redo is None
+
+
+def test_voxels_that_a_step_leaves_as_they_are_are_dropped_with_steps_that_change_none():
+    history = EditHistory()
+    for step in (edit([1], [2], [2]), edit([1, 2], [0, 3], [0, 1]), edit([3], [0], [1])):
+        history.push(step)
+    history.undo()
+    history.drop_unchanged()
+    assert len(history) == 1
+    assert history.next_undo.indices.tolist() == [2]
+    assert history.next_redo.indices.tolist() == [3]

@@ -31,7 +31,7 @@ from napari_brainseg.plugin.layers import (
 
 Array = np.ndarray[Any, Any]
 
-_READ_ONLY = (Role.CHANNEL, Role.REFERENCE, Role.PROBABILITY)
+_READ_ONLY = (Role.CHANNEL, Role.REFERENCE, Role.PROBABILITY, Role.UNCERTAINTY)
 # Files that are dropped together arrive as one reader call each; a case is made of them once no more come.
 _SETTLE_MS = 250
 
@@ -195,15 +195,15 @@ class CaseLayers(QObject):
             layer.editable = False
 
     def put_in_order(self) -> None:
-        """Bring the layers of the case into one order: channels, probabilities, reference, labels on top."""
-        ranks = {Role.CHANNEL: 0, Role.PROBABILITY: 1, Role.REFERENCE: 2}
+        """Bring the layers of the case into one order: channels, maps, reference, labels on top."""
+        ranks = {Role.CHANNEL: 0, Role.PROBABILITY: 1, Role.UNCERTAINTY: 2, Role.REFERENCE: 3}
         expected = () if self._case is None else tuple(reversed(self._case.expected))
 
         def rank(layer: Any) -> tuple[int, int]:
             identity = identity_of(layer)
             if identity is None:
-                return 3, 0
-            return ranks.get(identity.role, 4), expected.index(identity.name) if identity.name in expected else 0
+                return 4, 0
+            return ranks.get(identity.role, 5), expected.index(identity.name) if identity.name in expected else 0
 
         target = sorted(self._viewer.layers, key=rank)
         for index, layer in enumerate(target):

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, Mask, mask_of, plane
 from napari_brainseg.annotation.edits import Edit
 from napari_brainseg.annotation.prediction import Prediction
+from napari_brainseg.annotation.run_ledger import Window
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
@@ -266,16 +267,22 @@ class Confirmations(QObject):
         """The person goes on from labels that no model gave."""
         self._prediction = None
 
-    def keep_confirmed(self, labels: LabelArray, scheme: LabelScheme) -> LabelArray:
+    def keep_confirmed(self, labels: LabelArray, scheme: LabelScheme, window: Window | None = None) -> LabelArray:
         """Return `labels` (Z, Y, X) of `scheme` with the confirmed voxels as they were confirmed.
+
+        Args:
+            labels: Those of the whole case, or of `window`.
+            scheme: What they mean.
+            window: Where they lie.
 
         Raises:
             LabelError: `scheme` cannot hold a class that was confirmed.
         """
         if self._mask is None or self._truth is None or self._scheme is None or not self._slices:
             return labels
-        truth = self._scheme.convert(np.where(self._mask, self._truth, np.uint8(0)), scheme)
-        return np.where(self._mask, truth, labels).astype(np.uint8)
+        mask, known = self._mask[window or ...], self._truth[window or ...]
+        truth = self._scheme.convert(np.where(mask, known, np.uint8(0)), scheme)
+        return np.where(mask, truth, labels).astype(np.uint8)
 
     def correction(self) -> Correction | None:
         """Return what is confirmed now, or None without a case."""

@@ -19,6 +19,7 @@ from napari_brainseg.plugin.widgets.orientation_letters import OrientedView
 # A key that is let go sooner was tapped, not held.
 TAP_SECONDS = 0.25
 SMOOTH, PLAIN = "linear", "nearest"
+_MAPS = (Role.PROBABILITY, Role.UNCERTAINTY)
 
 
 class Display(QObject):
@@ -88,7 +89,7 @@ class Display(QObject):
             self._colour(layer)
 
     def overlay_off(self) -> None:
-        """Hide the labels and probability maps that are shown, and remember them."""
+        """Hide the labels and maps that are shown, and remember them."""
         if not self._hidden:
             self._hidden = [layer for layer in self._viewer.layers if layer.visible and _is_overlay(layer)]
             for layer in self._hidden:
@@ -185,7 +186,7 @@ class Display(QObject):
 
     def _smoothen(self, layer: Any) -> None:
         identity = identity_of(layer)
-        if isinstance(layer, Image) and identity is not None and identity.role in (Role.CHANNEL, Role.PROBABILITY):
+        if isinstance(layer, Image) and identity is not None and identity.role in (Role.CHANNEL, *_MAPS):
             self._change(layer, "interpolation2d", SMOOTH if self._smooth else PLAIN)
 
     def _outline(self, layer: Any) -> None:
@@ -219,4 +220,4 @@ class Display(QObject):
 
 def _is_overlay(layer: Any) -> bool:
     identity = identity_of(layer)
-    return isinstance(layer, Labels) or (identity is not None and identity.role is Role.PROBABILITY)
+    return isinstance(layer, Labels) or (identity is not None and identity.role in _MAPS)

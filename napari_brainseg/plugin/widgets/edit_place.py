@@ -23,6 +23,13 @@ def show_edit(viewer: Any, layer: Any, edit: Edit) -> None:
     go_to_voxel(viewer, layer, target)
 
 
+def is_shown(viewer: Any, layer: Any, edit: Edit) -> bool:
+    """Return whether the slice shown, or the volume in 3-D, holds some of the changed voxels."""
+    shown = {axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed}
+    here = np.round(layer.world_to_data(viewer.dims.point[-layer.ndim :])).astype(int)
+    return all((edit.positions(axis) == here[axis]).any() for axis in range(layer.ndim) if axis not in shown)
+
+
 def go_to_voxel(viewer: Any, layer: Any, voxel: list[int]) -> None:
     """Move the viewer to the slice through `voxel` (Z, Y, X), leaving displayed axes as they are."""
     world = layer.data_to_world(voxel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,21 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_brainseg.annotation.editing import Absorbed, ForeignValues, LabelEditor
 from napari_brainseg.annotation.edits import Edit, EditHistory, merge_edits
-from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
+from napari_brainseg.annotation.run_ledger import RunLedger, Window
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.plugin.widgets.edit_place import go_to_slice, show_edit
+from napari_brainseg.plugin.widgets.edit_place import go_to_slice, is_shown, show_edit
+from napari_brainseg.plugin.widgets.held_labels import HeldLabels
 from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE, LayerWatch
 from napari_brainseg.plugin.widgets.working_data import integers, make_editable
 
 
-class EditingBridge(QObject):
+def _as_it_is(labels: LabelArray) -> LabelArray:
+    return labels
+
+
+class EditingBridge(HeldLabels):
     """Hold the working layer, and tell of its changes whoever made them.
 
     Attributes:
@@ -31,8 +36,6 @@ class EditingBridge(QObject):
         working_changed: Another layer is the working one, or None is.
         leaving: The working layer is about to be let go; its labels can still be read here.
         foreign_found: A change brought values outside the scheme (`ForeignValues`).
-        spacing_changed: The size of a voxel is another, or is known now.
-        dirty_changed: The labels are unsaved, or are saved again (bool).
         said: A sentence for the person at the screen.
     """
 
@@ -42,22 +45,15 @@ class EditingBridge(QObject):
     working_changed = Signal(object)
     leaving = Signal()
     foreign_found = Signal(object)
-    spacing_changed = Signal()
-    dirty_changed = Signal(bool)
     said = Signal(str)
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self.history = EditHistory()
-        self._layer: Labels | None = None
-        self._editor: LabelEditor | None = None
-        self._spacing: Spacing | None = None
         self._watch: LayerWatch | None = None
         self._guard: LabelGuard | None = None
         self._stroke: list[Edit] | None = None
-        self._dirty = False
-        self._revision = 0
         self._busy = False
         # napari must not be given other data while it is telling of a change, so that waits for the event loop.
         self._tidy = QTimer(self)
@@ -68,62 +64,11 @@ class EditingBridge(QObject):
 
     # -- the working layer
 
-    @property
-    def layer(self) -> Labels | None:
-        """The working layer."""
-        return self._layer
-
-    @property
-    def scheme(self) -> LabelScheme | None:
-        """What the labels mean."""
-        return None if self._editor is None else self._editor.scheme
-
-    @property
-    def spacing(self) -> Spacing | None:
-        """mm along (Z, Y, X), or None where unknown."""
-        return self._spacing
-
-    @property
-    def labels(self) -> LabelArray | None:
-        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of.
-
-        They follow later changes: what goes to a thread or is kept must be a copy.
-        """
-        self.sync()
-        return None if self._editor is None else self._editor.labels
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """How many voxels hold each value, 0 to 255; zeros without a working layer."""
-        return np.zeros(256, np.int64) if self._editor is None else self._editor.counts
-
-    @property
-    def foreign(self) -> dict[int, int]:
-        """How many voxels hold each value outside the scheme."""
-        return {} if self._editor is None else self._editor.foreign
-
     def go_to_foreign(self) -> None:
         """Go to the first slice that holds a value outside the scheme."""
         z = None if self._editor is None else self._editor.foreign_slice()
         if z is not None:
             go_to_slice(self._viewer, self._layer, z)
-
-    @property
-    def dirty(self) -> bool:
-        """Whether the labels hold changes that are not saved."""
-        return self._dirty
-
-    @property
-    def revision(self) -> int:
-        """A number that grows with every change; give it to `mark_saved` to say which labels were saved."""
-        return self._revision
-
-    def volumes(self) -> tuple[VolumeRow, ...]:
-        """Return the volumes of classes, regions and foreign values."""
-        if self._editor is None:
-            return ()
-        mm3 = None if self._spacing is None else float(np.prod(self._spacing))
-        return measure_volumes(self._editor.counts, self._editor.scheme, mm3)
 
     def attach(self, layer: Labels, scheme: LabelScheme, spacing: Spacing | None = None) -> None:
         """Make `layer` the working one; the history of an earlier one is forgotten.
@@ -148,12 +93,6 @@ class EditingBridge(QObject):
         self.history_changed.emit()
         self._tell_of_foreign(0)
 
-    def set_spacing(self, spacing: Spacing | None) -> None:
-        """Say how large a voxel is, mm along (Z, Y, X); history and labels stay as they are."""
-        if spacing != self._spacing:
-            self._spacing = spacing
-            self.spacing_changed.emit()
-
     def detach(self) -> None:
         """Let the working layer go and leave it as it is, with nothing of ours connected."""
         if self._layer is not None:
@@ -166,15 +105,6 @@ class EditingBridge(QObject):
         self.detach()
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self._viewer.layers.selection.events.active.disconnect(self._on_active_changed)
-
-    def mark_saved(self, revision: int | None = None) -> None:
-        """Say that the labels are saved, unless they have changed since `revision`."""
-        if revision is None or revision == self._revision:
-            self._set_dirty(False)
-
-    def mark_unsaved(self) -> None:
-        """Say that the labels differ from what is saved, as after restoring unsaved work."""
-        self._set_dirty(True)
 
     # -- changes
 
@@ -253,12 +183,88 @@ class EditingBridge(QObject):
         self.sync()
         return self._step_back(self.history.next_redo, "redo")
 
-    # -- locks
+    # -- a model run that delivers while a person edits
 
-    @property
-    def locked(self) -> frozenset[int]:
-        """Values of the locked classes."""
-        return frozenset() if self._editor is None else self._editor.locked
+    def begin_run(self) -> None:
+        """From now on what a person changes is kept from a model run, until `finish_run` or `take_back_run`."""
+        self.sync()
+        if self._editor is not None:
+            self._run = RunLedger(self._editor)
+
+    def deliver(self, parts: Sequence[tuple[Window, LabelArray]], source: str) -> int:
+        """Show what a run says of windows (Z, Y, X), except where a person or a lock says otherwise.
+
+        Args:
+            parts: Windows and their labels, uint8 program values.
+            source: What runs: `model run lgg 1.0`.
+
+        Returns:
+            How many voxels were left as they are because their class is locked.
+        """
+        self.sync()
+        refused, edits = 0, []
+        for window, labels in parts if self._run is not None else ():
+            answer = self._run.answer(window, labels, source)
+            refused += answer.refused
+            # At once, since the next window may overlap this one.
+            edits += self._write_run(answer.edit)
+        self._show_run(edits)
+        return refused
+
+    def finish_run(self, parts: Sequence[tuple[Window, LabelArray]], source: str) -> Edit | None:
+        """Deliver a run's last word and make one step of all that it changed; return the step."""
+        refused = self.deliver(parts, source)
+        if refused:
+            self._say_refused(refused)
+        return self._end_run(source)
+
+    def take_back_run(self, source: str, keep: Callable[[LabelArray], LabelArray] = _as_it_is) -> Edit | None:
+        """Take back all that a run delivered, whatever is locked; what a person changed stays.
+
+        Args:
+            source: What is left of the run is called, as a step.
+            keep: Returns the labels to go back to, from those without the run: with slices confirmed meanwhile.
+
+        Returns:
+            What is left of the run, as a step, or None.
+        """
+        self._pause_stroke()
+        back = None if self._run is None else self._run.way_back(keep(self._run.without))
+        self._show_run(self._write_run(back))
+        return self._end_run(source)
+
+    def _write_run(self, edit: Edit | None) -> list[Edit]:
+        """Write what a run changes, which is no step and nothing to save before the run is over; return what was."""
+        if edit is None or self._layer is None or self._editor is None:
+            return []
+        self._editor.write(self._layer.data, edit)
+        return [edit]
+
+    def _show_run(self, edits: Sequence[Edit]) -> None:
+        if any(is_shown(self._viewer, self._layer, edit) for edit in edits):
+            self._refresh()
+        for edit in edits:
+            self.changed.emit(edit)
+
+    def _end_run(self, source: str) -> Edit | None:
+        self._pause_stroke()
+        run, self._run = self._run, None
+        step = None if run is None else run.difference(source)
+        self.history.drop_unchanged()
+        if step is not None:
+            self._revision += 1
+            self._set_dirty(True)
+            self._finish(step)
+        self.history_changed.emit()
+        return step
+
+    def _pause_stroke(self) -> None:
+        """Make a step of a stroke so far; what is drawn of it from now on becomes another."""
+        if self._stroke is not None:
+            self.end_stroke()
+            self._stroke = []
+
+    # -- locks
 
     def set_locked(self, values: Iterable[int]) -> None:
         """Lock these classes and no others: nothing paints them or paints over them."""
@@ -280,7 +286,7 @@ class EditingBridge(QObject):
             self._watch.deleteLater()
         if self._guard is not None:
             self._guard.close()
-        self._layer = self._editor = self._watch = self._guard = self._spacing = None
+        self._layer = self._editor = self._watch = self._guard = self._spacing = self._run = None
         self.history.clear()
         self._set_dirty(False)
 
@@ -293,14 +299,15 @@ class EditingBridge(QObject):
             names = ", ".join(self._editor.scheme.class_of(v).name for v in locked)
             self._say(f"Unlock {names} to {what} {step.source}.")
             return None
-        edit = self.history.undo() if what == "undo" else self.history.redo()
+        change = self.history.undo() if what == "undo" else self.history.redo()
+        edit = change if self._run is None or change is None else self._run.step(step, change, what)
         if edit is not None:
             self._write(edit)
             show_edit(self._viewer, self._layer, edit)
             self._changed(edit)
             self.edited.emit(edit)
-            self.history_changed.emit()
-            self._say(f"{'Undid' if what == 'undo' else 'Made again'}: {step.source}, {step.where()}.")
+        self.history_changed.emit()
+        self._say(f"{'Undid' if what == 'undo' else 'Made again'}: {step.source}, {step.where()}.")
         return edit
 
     def _make(self, change: Absorbed) -> Edit | None:
@@ -327,6 +334,8 @@ class EditingBridge(QObject):
             self._busy = False
 
     def _take(self, edit: Edit) -> None:
+        if self._run is not None:
+            self._run.touch(edit)
         self._changed(edit)
         if self._stroke is None:
             self._finish(edit)
@@ -341,18 +350,13 @@ class EditingBridge(QObject):
             self._tell_of_foreign(edit.busiest(0))
 
     def _finish(self, step: Edit) -> None:
-        self.history.push(step)
+        self.history.push(step if self._run is None else self._run.keep(step))
         self.edited.emit(step)
         self.history_changed.emit()
 
     def _tell_of_foreign(self, z: int) -> None:
         if self.foreign:
             self.foreign_found.emit(ForeignValues(self.foreign, z))
-
-    def _set_dirty(self, dirty: bool) -> None:
-        if dirty != self._dirty:
-            self._dirty = dirty
-            self.dirty_changed.emit(dirty)
 
     def _say(self, sentence: str) -> None:
         self._viewer.status = sentence

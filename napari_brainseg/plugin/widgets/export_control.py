@@ -93,6 +93,9 @@ class ExportControl(QObject):
         case, labels, scheme = self._layers.case, self._bridge.labels, self._bridge.scheme
         if case is None or labels is None or scheme is None:
             return
+        if self._bridge.filling:
+            self._panel.show_error("A model run is filling in these labels. Export them when it is over, or cancel it.")
+            return
         identity = identity_of(self._bridge.layer)
         model = "" if identity is None else identity.model
         result = Segmentation.for_case(case, np.array(labels), scheme, model=model)

@@ -134,7 +134,7 @@ class RecoveryKeeper(QObject):
         self._hold(None)
 
     def _snapshot(self) -> tuple[LabelArray, RecoveryNote] | None:
-        layer, labels, scheme = self._bridge.layer, self._bridge.labels, self._bridge.scheme
+        layer, labels, scheme = self._bridge.layer, self._bridge.settled, self._bridge.scheme
         if layer is None or labels is None or scheme is None:
             return None
         identity = identity_of(layer) or LayerIdentity(layer.name, Role.LABELS, layer.name, layer_id=f"{id(layer):x}")

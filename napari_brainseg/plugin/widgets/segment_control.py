@@ -10,18 +10,22 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_brainseg.base.errors import BrainsegError
+from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import Case
-from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.cases.labels import LabelArray, scheme_by_id
 from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.inference.delivery import Delivery
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.store import default_model_for, list_models
-from napari_brainseg.plugin.layers import Role, result_layers
+from napari_brainseg.plugin.layers import METADATA_KEY, Role, result_maps
 from napari_brainseg.plugin.widgets.canvas import focus_canvas
 from napari_brainseg.plugin.widgets.case_control import FILE_FILTER
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
+from napari_brainseg.plugin.widgets.live_run import LiveRun, RunTarget
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel, SegmentRequest
 from napari_brainseg.plugin.widgets.segmenting import Segmenting
-from napari_brainseg.plugin.widgets.working_labels import NewLabels, StartFrom, WorkingLabels
+from napari_brainseg.plugin.widgets.working_labels import StartFrom, WorkingLabels
 
 
 class SegmentControl(QObject):
@@ -41,21 +45,23 @@ class SegmentControl(QObject):
         panel: SegmentPanel,
         layers: CaseLayers,
         working: WorkingLabels,
+        bridge: EditingBridge,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer, self._panel, self._layers, self._working = viewer, panel, layers, working
         self.segmenting = Segmenting(self)
+        self.live = LiveRun(viewer, layers, working, bridge, self)
         self.model_folders: tuple[Path, ...] = ()
         self._request: SegmentRequest | None = None
-        self._slice: int | None = None
+        self._kept = False
         self._looked_at: tuple[float, ...] = ()
         self._had_working = False
         self._connect()
 
     def show_case(self, case: Case | None) -> None:
         """Stop a run of the case before and offer what fits this one."""
-        self.segmenting.cancel()
+        self.cancel()
         self._panel.show_error("")
         self._panel.show_outcome("")
         self.refresh_models()
@@ -80,8 +86,14 @@ class SegmentControl(QObject):
         self._panel.show_start_options(self._working.options())
         self._panel.show_working(bool(self._layers.ours(Role.WORKING)))
 
+    def cancel(self) -> None:
+        """Stop a run and take back what it delivered; harmless when none is under way."""
+        self.segmenting.cancel()
+        self.live.take_back()
+
     def close(self) -> None:
         """Stop what runs."""
+        self.cancel()
         self.segmenting.close()
 
     def _connect(self) -> None:
@@ -89,7 +101,7 @@ class SegmentControl(QObject):
         panel.segment_requested.connect(self._on_segment_requested)
         panel.task.cancel_requested.connect(self._on_cancel)
         panel.start_from_requested.connect(self._on_start_from)
-        segmenting.progressed.connect(panel.task.show_progress)
+        segmenting.progressed.connect(self._on_progressed)
         segmenting.segmented.connect(self._on_segmented)
         segmenting.failed.connect(panel.show_error)
         segmenting.finished.connect(self._on_finished)
@@ -102,44 +114,68 @@ class SegmentControl(QObject):
         if case is None or self.segmenting.running:
             return
         self._request = request
-        self._slice = None if request.whole_case else shown_slice(self._viewer, case)
         self._looked_at = tuple(self._viewer.dims.point)
         self._had_working = bool(self._layers.ours(Role.WORKING))
         self._panel.show_error("")
         self._panel.show_outcome("")
+        self._panel.show_notes(())
         self._panel.task.show_running("starting")
-        slices = None if self._slice is None else (self._slice, self._slice + 1)
-        settings = SegmentSettings(device=request.device, probabilities=request.probabilities, slices=slices)
+        shown = shown_slice(self._viewer, case)
+        self.live.begin(self._target(case, request, None if request.whole_case else shown))
+        settings = SegmentSettings(
+            device=request.device,
+            probabilities=request.probabilities,
+            slices=None if request.whole_case else (shown, shown + 1),
+            start=shown,
+            flips=request.flips,
+            uncertainty="entropy" if request.uncertainty else "",
+        )
         self.segmenting.start(case, request.model, settings)
+
+    def _target(self, case: Case, request: SegmentRequest, slice: int | None) -> RunTarget:
+        model = f"{request.model.name} {request.model.version}"
+        name = "segmentation" if not self._had_working else f"segmentation ({model})"
+        in_place = request.replace and self._had_working
+        return RunTarget(case, scheme_by_id(request.model.scheme_id), model, name, in_place, slice)
+
+    def _on_progressed(self, progress: Progress) -> None:
+        self._panel.task.show_progress(progress)
+        if isinstance(progress, Delivery):
+            self.live.deliver(progress)
 
     def _on_cancel(self) -> None:
         self.segmenting.cancel()
-        self._panel.show_outcome("Cancelled. Nothing was changed.")
+        what = "What you changed meanwhile stays." if self._kept else "Nothing was changed."
+        self._panel.show_outcome(f"Cancelled. {what}")
 
     def _on_segmented(self, result: Segmentation) -> None:
-        """Put the result where the user asked for it; nothing was changed before this."""
+        """Put the result where the user asked for it."""
         request = self._request
         if request is None:
             return
-        name = "segmentation" if not self._had_working else f"segmentation ({result.model})"
-        new = NewLabels(result.labels, result.scheme, f"model run {result.model}", result.model, name, self._slice)
         try:
-            self._working.put(new, in_place=request.replace and self._had_working)
+            new = self.live.finish(result)
         except BrainsegError as error:
             self._panel.show_error(f"{error} Let the result become a layer of its own instead.")
             return
-        if result.probabilities is not None:
-            self._show_probabilities(result)
-        self.predicted.emit(new, result.model)
+        self._show_maps(result)
+        self._panel.show_notes(result.notes)
+        if new is not None:
+            self.predicted.emit(new, result.model)
         if request.whole_case and not self._had_working:
             self._go_to_tumour(result.labels)
         focus_canvas(self._viewer)
 
-    def _show_probabilities(self, result: Segmentation) -> None:
-        for former in self._layers.ours(Role.PROBABILITY):
+    def _show_maps(self, result: Segmentation) -> None:
+        """Show the maps that were asked for in the place of those of an earlier run."""
+        maps = result_maps(result)
+        given = {attributes["metadata"][METADATA_KEY].role for _, attributes, _ in maps}
+        for former in self._layers.ours(*given) if given else ():
             self._viewer.layers.remove(former)
+        if not maps:
+            return
         active = self._viewer.layers.selection.active
-        self._layers.add(result_layers(result)[:-1])
+        self._layers.add(maps)
         # New layers come on top and become active; the labels are what the next stroke is for.
         self._layers.put_in_order()
         self._viewer.layers.selection.active = active
@@ -155,6 +191,7 @@ class SegmentControl(QObject):
 
     def _on_finished(self) -> None:
         self._panel.task.show_idle()
+        self._kept = self.live.take_back()  # unless the run is finished
         self.refresh_starts()
 
     def _on_start_from(self, option: StartFrom) -> None:

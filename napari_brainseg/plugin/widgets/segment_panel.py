@@ -37,6 +37,8 @@ class SegmentRequest:
     whole_case: bool
     probabilities: bool
     replace: bool
+    uncertainty: bool = False
+    flips: bool = False
 
 
 class SegmentPanel(QWidget):
@@ -66,15 +68,21 @@ class SegmentPanel(QWidget):
         self._extent = QButtonGroup(self)
         for button in (self.slice_button, self.case_button):
             self._extent.addButton(button)
-        self.probabilities = QCheckBox("add probability layers")
+        self.probabilities = QCheckBox("probabilities")
+        self.probabilities.setToolTip("Adds one image layer per region, hidden at first")
+        self.uncertainty = QCheckBox("uncertainty")
+        self.uncertainty.setToolTip("Adds an image layer that is bright where the model is unsure")
+        self.flips = QCheckBox("average over flips")
+        self.flips.setToolTip("Also runs the model on mirrored images: slower, a little steadier")
         self.result_box = _combo()
         self.result_box.addItem("replaces the working labels", True)
         self.result_box.addItem("becomes a layer of its own", False)
         self.result_box.setToolTip("Replacing is one undo step; edited labels are never lost silently")
         self.result_label = QLabel("Result")
         self.task = TaskRow("Segment")
-        self.error, self.outcome = error_line(), hint()
+        self.error, self.outcome, self.notes = error_line(), hint(), hint()
         self.outcome.hide()
+        self.notes.hide()
         self.start_box, self.start_button = _combo(), QPushButton("Start")
         self._case: Case | None = None
         self._unavailable = ""
@@ -139,6 +147,10 @@ class SegmentPanel(QWidget):
         """Show one grey line about how the last run ended, or nothing."""
         say(self.outcome, text)
 
+    def show_notes(self, notes: Sequence[str]) -> None:
+        """Show what the last run did unasked, one sentence a line: less memory, steps after the labels; or nothing."""
+        say(self.notes, "\n".join(notes))
+
     def _connect(self) -> None:
         self.model_box.currentIndexChanged.connect(self._on_model_changed)
         self.card_button.toggled.connect(self.card.setVisible)
@@ -156,6 +168,8 @@ class SegmentPanel(QWidget):
                 whole_case=self.case_button.isChecked(),
                 probabilities=self.probabilities.isChecked(),
                 replace=bool(self.result_box.currentData()),
+                uncertainty=self.uncertainty.isChecked(),
+                flips=self.flips.isChecked(),
             )
         )
 
@@ -187,6 +201,10 @@ class SegmentPanel(QWidget):
         extent.addWidget(self.case_button)
         extent.addWidget(self.slice_button)
         extent.addStretch(1)
+        maps = QHBoxLayout()
+        maps.addWidget(self.probabilities)
+        maps.addWidget(self.uncertainty)
+        maps.addStretch(1)
         form.addWidget(QLabel("Model"), 0, 0)
         form.addLayout(model_row, 0, 1)
         form.addWidget(self.scores, 1, 1)
@@ -197,7 +215,9 @@ class SegmentPanel(QWidget):
         form.addLayout(extent, 4, 1)
         form.addWidget(self.result_label, 5, 0)
         form.addWidget(self.result_box, 5, 1)
-        form.addWidget(self.probabilities, 6, 1)
+        form.addWidget(QLabel("Also"), 6, 0)
+        form.addLayout(maps, 6, 1)
+        form.addWidget(self.flips, 7, 1)
         start = QHBoxLayout()
         start.setSpacing(4)
         from_label = hint("or start from")
@@ -210,7 +230,7 @@ class SegmentPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(form)
-        for widget in (self.fit, self.next_step, self.task, self.error, self.outcome):
+        for widget in (self.fit, self.next_step, self.task, self.error, self.outcome, self.notes):
             layout.addWidget(widget)
         layout.addLayout(start)
 

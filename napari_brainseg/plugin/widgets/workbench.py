@@ -158,7 +158,9 @@ class Workbench(QWidget):
         self.confirmations = Confirmations(self.viewer, self.bridge, self)
         self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
-        self.segment_control = SegmentControl(self.viewer, self.segment_panel, self.layers, self.working, self)
+        self.segment_control = SegmentControl(
+            self.viewer, self.segment_panel, self.layers, self.working, self.bridge, self
+        )
         self.file_start = FileStart(self.segment_control, self.segment_panel, self.layers, self)
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
@@ -280,8 +282,8 @@ class Workbench(QWidget):
 
     def _on_leaving(self) -> None:
         """Keep what was done on the case that another one replaces."""
+        self.segment_control.cancel()
         self._save_if_dirty()
-        self.segment_control.segmenting.cancel()
         self.bridge.detach()
         self.confirmations.end()
 
@@ -348,7 +350,7 @@ class Workbench(QWidget):
         return f"T{' and '.join(work)[1:]} are" if work else ""
 
     def _save_if_dirty(self) -> None:
-        case, labels, scheme = self.case, self.bridge.labels, self.bridge.scheme
+        case, labels, scheme = self.case, self.bridge.settled, self.bridge.scheme
         if self.bridge.dirty and case is not None and labels is not None and scheme is not None:
             revision = self.bridge.revision
             if self.project_control.save(case, labels, scheme, ""):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
+from napari_brainseg.annotation.run_ledger import Window
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.case import Labels as CaseLabels
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
@@ -59,7 +59,15 @@ class NewLabels:
     slice: int | None = None
 
 
-Keep = Callable[[LabelArray, LabelScheme], LabelArray]
+class Keep(Protocol):
+    """Puts what a person confirmed into labels: those of the whole case, or of a window of it."""
+
+    def __call__(self, labels: LabelArray, scheme: LabelScheme, window: Window | None = None) -> LabelArray:
+        """Return `labels`, program values of `scheme`, with the confirmed voxels as they were confirmed."""
+
+
+def _keep_nothing(labels: LabelArray, scheme: LabelScheme, window: Window | None = None) -> LabelArray:
+    return labels
 
 
 class WorkingLabels(QObject):
@@ -77,7 +85,7 @@ class WorkingLabels(QObject):
         super().__init__(parent)
         self._layers, self._bridge, self._viewer = layers, bridge, viewer
         self._unsaved: set[str] = set()  # ids of layers that were let go with changes that are not saved
-        self.keep_confirmed: Keep = lambda labels, _scheme: labels
+        self.keep_confirmed: Keep = _keep_nothing
         bridge.leaving.connect(self._on_leaving)
 
     def put(self, new: NewLabels, *, in_place: bool) -> Any:
@@ -91,17 +99,16 @@ class WorkingLabels(QObject):
             return None
         scheme = self._bridge.scheme
         if not in_place or scheme is None or self._bridge.layer is None:
-            layer = self._begin(case, new)
+            layer = self.begin(case, new)
             self.began.emit(new.source)
             return layer
-        labels = new.scheme.convert(new.labels, scheme)
-        before = self._bridge.labels
-        if new.slice is not None and before is not None:
-            labels, one = before.copy(), labels[new.slice]
-            labels[new.slice] = one
-        self._bridge.apply(self.keep_confirmed(labels, scheme), new.source)
-        self._stamp(self._bridge.layer, model=new.model, made=datetime.now(UTC).isoformat(timespec="seconds"))
-        self.began.emit(new.source)
+        self._bridge.apply(self.keep_confirmed(new.scheme.convert(new.labels, scheme), scheme), new.source)
+        return self.took_over(new.source, new.model)
+
+    def took_over(self, source: str, model: str) -> Any:
+        """Say that the working layer holds other labels now, those of a model or (empty) not; return the layer."""
+        self._stamp(self._bridge.layer, model=model, made=datetime.now(UTC).isoformat(timespec="seconds"))
+        self.began.emit(source)
         return self._bridge.layer
 
     def work_on(self, layer: Any) -> None:
@@ -179,7 +186,8 @@ class WorkingLabels(QObject):
             return NewLabels(values, case.scheme, f"start from {option.layer.name}")
         return NewLabels(np.zeros(case.geometry.shape, np.uint8), case.scheme, "start from empty labels")
 
-    def _begin(self, case: Case, new: NewLabels) -> Any:
+    def begin(self, case: Case, new: NewLabels) -> Any:
+        """Make a working layer of its own for labels, with what was confirmed in them, and return it."""
         labels = np.array(self.keep_confirmed(new.labels, new.scheme), np.uint8)
         self._set_aside()
         name = free_name(new.name, [layer.name for layer in self._viewer.layers])
