@@ -7,7 +7,7 @@ from importlib import import_module
 
 from benchmarks.machine import describe_machine
 
-MEASUREMENTS = ("opening", "editing", "shipped_models", "training")
+MEASUREMENTS = ("opening", "editing", "shipped_models", "training", "inference")
 
 
 def main() -> int:
