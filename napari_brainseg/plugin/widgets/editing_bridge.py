@@ -203,8 +203,9 @@ class EditingBridge(HeldLabels):
         """
         self.sync()
         refused, edits = 0, []
-        for window, labels in parts if self._run is not None else ():
-            answer = self._run.answer(window, labels, source)
+        run: RunLedger | None = self._run
+        for window, labels in () if run is None else parts:
+            answer = run.answer(window, labels, source)
             refused += answer.refused
             # At once, since the next window may overlap this one.
             edits += self._write_run(answer.edit)
