@@ -55,14 +55,29 @@ def segment(
         Cancelled: The token was cancelled.
     """
     settings, token = settings or SegmentSettings(), token or CancelToken()
+    return (yield from _stoppable(_run(case, model, settings, token), token))
+
+
+def _stoppable(task: Run, token: CancelToken) -> Run:
+    """Drive a run, and raise `Cancelled` where the token was cancelled at one of its reports."""
+    while True:
+        try:
+            report = next(task)
+        except StopIteration as stop:
+            result: Segmentation = stop.value
+            return result
+        yield report
+        token.raise_if_cancelled()
+
+
+def _run(case: Case, model: Choice | Sequence[Choice] | None, settings: SegmentSettings, token: CancelToken) -> Run:
     times = {"start": time.perf_counter()}
     yield Progress(0, 0, "loading the model")
-    token.raise_if_cancelled()
     chosen = chosen_models(case, model, token)
     device = resolve_device(settings.device)
     times["model"] = time.perf_counter()
     yield Progress(0, 0, "preparing the images")
-    members, box = yield from _reported(prepared_members(case, [c.model for c in chosen], token))
+    members, box = yield from prepared_members(case, [c.model for c in chosen])
     times["prepare"] = time.perf_counter()
     try:
         with reusing_memory() if device.type == "cpu" else nullcontext():
@@ -71,20 +86,8 @@ def segment(
     finally:
         return_memory(device)
     times["network"] = time.perf_counter()
-    token.raise_if_cancelled()
     yield Progress(0, 0, "finishing")
-    token.raise_if_cancelled()
     return _segmentation(case, chosen, settings, (job, box), times)
-
-
-def _reported(task: Generator[None, None, Any]) -> Generator[Progress, None, Any]:
-    """Run a generator to its end, with a report at each of its stops."""
-    while True:
-        try:
-            next(task)
-        except StopIteration as stop:
-            return stop.value
-        yield Progress(0, 0, "preparing the images")
 
 
 def _job(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brainseg.base.errors import ModelError
-from napari_brainseg.base.progress import CancelToken
+from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
 from napari_brainseg.inference.memory import free_memory, require_memory
 from napari_brainseg.inference.planning import CPU, tuple_of
@@ -63,10 +63,8 @@ def chosen_models(case: Case, choice: Choice | Sequence[Choice] | None, token: C
     return chosen
 
 
-def prepared_members(
-    case: Case, models: Sequence[Model], token: CancelToken
-) -> Generator[None, None, tuple[list[Member], Box]]:
-    """Return each model with its images, all of one box of the case's grid; yields between models.
+def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress, None, tuple[list[Member], Box]]:
+    """Return each model with its images, all of one box of the case's grid; reports between models.
 
     Raises:
         InputError: The case has none of a model's channels, or too little memory is free.
@@ -75,10 +73,9 @@ def prepared_members(
     for model in models:
         how = model.record.channels, model.record.preprocessing
         if how not in made:
-            token.raise_if_cancelled()
             _require_memory(case, *how)
             made[how] = prepare(case, *how)
-            yield
+            yield Progress(0, 0, "preparing the images")
     boxes = [box for _, box in made.values()]
     common = tuple_of(slice(min(s.start for s in a), max(s.stop for s in a)) for a in zip(*boxes, strict=True))
     placed = {how: _placed(images, box, common) for how, (images, box) in made.items()}

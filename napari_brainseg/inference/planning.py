@@ -138,7 +138,7 @@ def smaller(plan: Plan, limits: Limits, *, freed: bool) -> tuple[Limits, str]:
         ModelError: Nothing is left to try.
     """
     said = f"{plan.device} ran out of memory: "
-    if not freed and plan.device.type != "cpu":
+    if not freed and plan.device != CPU:
         return limits, said + "freed what was kept and tried again."
     if plan.batch > 1:
         what = "slices" if plan.window is None else "windows"

@@ -82,7 +82,6 @@ def run(job: Job) -> Steps:
         plan = make_plan(job.needs, shape, job.device, free, limits, job.half)
         _require_memory(job, plan)
         try:
-            job.predictor.token.raise_if_cancelled()
             job.predictor.move(plan)
             yield from (_slices if plan.window is None else _windows)(job, plan)
         except Disagreement:
@@ -120,14 +119,12 @@ def _slices(job: Job, plan: Plan) -> Steps:
     spans = [slice(g[0], g[-1] + 1) for g in groups]
     done = len(seen) - len(todo)
     yield _progress("slices", done, len(seen))
-    job.predictor.token.raise_if_cancelled()
     if job.start is not None and len(groups) > 1:
         # The shown slice alone first, for the eye; it comes again with its group, so that order changes no label.
         z = todo[nearest_first([slice(z, z + 1) for z in todo], job.start)[0]]
         labels = results.labels_of(predictor.slices([z], plan))
         yield job.delivered(job.whole(z, z + 1), _progress("slices", done, len(seen)), labels)
     for number in range(len(groups)) if job.start is None else nearest_first(spans, job.start):
-        job.predictor.token.raise_if_cancelled()
         group = groups[number]
         results.take(group, predictor.slices(group, plan))
         _check_precision(job, plan, group)
@@ -147,17 +144,16 @@ def _windows(job: Job, plan: Plan) -> Steps:
         places = [places[i] for i in nearest_first([w[0] for w in places], job.start)]
     blended = None if len(places) < 2 else Blended(job.predictor.maps, job.shape, plan.window, plan.results)
     for first in range(0, len(places), plan.batch):
-        job.predictor.token.raise_if_cancelled()
         some, rest = places[first : first + plan.batch], places[first + plan.batch :]
         progress = _progress("windows", first + len(some), len(places))
         maps = job.predictor.windows(some, plan.window, plan)
+        finished = _finished(job, places, rest)
         if blended is None:
-            _take_whole(job, some[0], maps[0])
+            _take_whole(job, some[0], maps[0], finished)
         else:
             for place, found in zip(some, maps, strict=True):
                 blended.add(place, found)
         del maps
-        finished = _finished(job, places, rest)
         if blended is not None:
             _take_blended(job, blended, finished)
         if finished:
@@ -165,17 +161,16 @@ def _windows(job: Job, plan: Plan) -> Steps:
         yield from _deliver(job, blended, some, finished, progress)
 
 
-def _take_whole(job: Job, place: Window, maps: torch.Tensor) -> None:
+def _take_whole(job: Job, place: Window, maps: torch.Tensor, finished: Sequence[int]) -> None:
     """Keep maps (R, *size) of the one window there is; the rest of each slice holds nothing."""
     z, y, x = (s.stop - s.start for s in place)
     inside = maps[:, :z, :y, :x]
     missing = [n for axis in (2, 1) for n in (place[axis].start, job.shape[axis] - place[axis].stop)]
     if any(missing):
         inside = torch.nn.functional.pad(inside, missing)
-    chosen = [z for z in job.wanted if place[0].start <= z < place[0].stop]
-    if chosen:
-        first = chosen[0] - place[0].start
-        job.results.take(chosen, inside[:, first : first + len(chosen)])
+    if finished:
+        first = finished[0] - place[0].start
+        job.results.take(finished, inside[:, first : first + len(finished)])
 
 
 def _take_blended(job: Job, blended: Blended, finished: Sequence[int]) -> None:
