@@ -19,7 +19,13 @@ from napari_brainseg.base.errors import OutputError, TrainingError
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.evaluation.pictures import PREDICTION, TRUTH
 from napari_brainseg.training.prepared import PreparedCase
-from napari_brainseg.training.tracking import create_trackers, gradient_histograms, gradient_norms, validation_pictures
+from napari_brainseg.training.tracking import (
+    create_trackers,
+    extras,
+    gradient_histograms,
+    gradient_norms,
+    validation_pictures,
+)
 from napari_brainseg.training.validation import Validated
 
 PICTURE = np.full((8, 8, 3), 200, np.uint8)
@@ -134,6 +140,37 @@ def test_wandb_keeps_a_run_offline(tmp_path: Path, artifact: Path, monkeypatch: 
     monkeypatch.setenv("WANDB_SILENT", "true")
     told(("wandb",), tmp_path, artifact)
     assert next((tmp_path / "wandb").glob("offline-run-*/*.wandb")).stat().st_size > 500
+
+
+class Failing:
+    """A tracker whose server is down, from the beginning or later on."""
+
+    def __init__(self, *facts: object) -> None:
+        self.told = 0
+
+    def scalars(self, values: object, step: int) -> None:
+        self.told += 1
+        raise OSError("the server\nis down")
+
+
+def test_a_run_goes_on_without_an_extra_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    failing = Failing()
+    monkeypatch.setattr(extras, "EXTRAS", {"mlflow": lambda *facts: failing})
+    tracker = create_trackers(("mlflow",), tmp_path, "tiny", {})
+    with pytest.warns(UserWarning, match=r"mlflow failed \(the server is down\)\. The run goes on without it"):
+        tracker.scalars({"loss": 1.0}, 1)
+    tracker.scalars({"loss": 0.5}, 2)
+    tracker.close()
+    assert failing.told == 1
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+
+
+def test_an_extra_that_cannot_be_used_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://x")
+    with pytest.raises(TrainingError, match=r"mlflow cannot be used \(.*nonsense.*\)\. Check its settings"):
+        create_trackers(("mlflow",), tmp_path, "tiny", {})
 
 
 def test_gradient_norms_add_up() -> None:

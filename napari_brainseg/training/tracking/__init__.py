@@ -2,7 +2,8 @@
 
 from napari_brainseg.training.tracking.measurements import gradient_histograms, gradient_norms, system_usage
 from napari_brainseg.training.tracking.pictures import validation_pictures
-from napari_brainseg.training.tracking.trackers import Tracker, check_trackers, create_trackers, learning_curves
+from napari_brainseg.training.tracking.tracker import Tracker
+from napari_brainseg.training.tracking.trackers import check_trackers, create_trackers, learning_curves
 
 __all__ = [
     "Tracker",

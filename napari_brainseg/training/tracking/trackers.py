@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -18,26 +17,9 @@ from torch import Tensor
 from napari_brainseg.base.errors import MissingExtraError, TrainingError
 from napari_brainseg.base.paths import write_text, written_aside
 from napari_brainseg.evaluation.pictures import Picture
+from napari_brainseg.training.tracking.extras import EXTRAS, Extra
 from napari_brainseg.training.tracking.tensorboard import TensorBoard
-
-
-class Tracker(Protocol):
-    """Something that a run tells what happens; steps are finished epochs."""
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Take numbers by name."""
-
-    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
-        """Take flat tensors whose distribution is of interest."""
-
-    def picture(self, name: str, pixels: Picture, step: int) -> None:
-        """Take a picture (H, W, 3)."""
-
-    def artifact(self, path: Path) -> None:
-        """Take a file or folder, such as the model."""
-
-    def close(self) -> None:
-        """Write what is left."""
+from napari_brainseg.training.tracking.tracker import Tracker
 
 
 class _Files:
@@ -73,74 +55,6 @@ class _Files:
         """Do nothing: every row is on disk."""
 
 
-class _WandB:
-    """Weights & Biases; offline where no key is set up, to be sent later with `wandb sync`."""
-
-    def __init__(self, out: Path, name: str, facts: Mapping[str, Any], resume_step: int) -> None:
-        try:
-            import wandb
-        except ImportError as error:
-            raise MissingExtraError("wandb", "wandb") from error
-        self._wandb = wandb
-        mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
-        out.mkdir(parents=True, exist_ok=True)
-        self._run = wandb.init(project="napari-brainseg", name=name, dir=str(out), config=dict(facts), mode=mode)
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        self._run.log(dict(values), step=step)
-
-    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
-        self._run.log({name: self._wandb.Histogram(value.tolist()) for name, value in values.items()}, step=step)
-
-    def picture(self, name: str, pixels: Picture, step: int) -> None:
-        self._run.log({name: self._wandb.Image(pixels)}, step=step)
-
-    def artifact(self, path: Path) -> None:
-        artifact = self._wandb.Artifact(path.name, type="model")
-        artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
-        self._run.log_artifact(artifact)
-
-    def close(self) -> None:
-        self._run.finish()
-
-
-class _MLflow:
-    """MLflow; in the folder of the run where no tracking server is set up. A resumed run is a new one there."""
-
-    def __init__(self, out: Path, name: str, facts: Mapping[str, Any], resume_step: int) -> None:
-        try:
-            from mlflow.tracking import MlflowClient
-        except ImportError as error:
-            raise MissingExtraError("mlflow", "mlflow") from error
-        server = os.environ.get("MLFLOW_TRACKING_URI")
-        if not server:  # MLflow would rather have a database, which takes a larger package
-            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-        self._client = MlflowClient(tracking_uri=server or (out / "mlflow").resolve().as_uri())
-        experiment = self._client.get_experiment_by_name("napari-brainseg")
-        number = experiment.experiment_id if experiment else self._client.create_experiment("napari-brainseg")
-        self._run = self._client.create_run(number, run_name=name).info.run_id
-        self._client.log_dict(self._run, dict(facts), "settings.json")
-
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._client.log_metric(self._run, name, value, step=step)
-
-    def histograms(self, values: Mapping[str, Tensor], step: int) -> None:
-        """Keep none: MLflow has no histograms."""
-
-    def picture(self, name: str, pixels: Picture, step: int) -> None:
-        self._client.log_image(self._run, pixels, artifact_file=f"pictures/{name}-{step}.png")
-
-    def artifact(self, path: Path) -> None:
-        self._client.log_artifacts(self._run, str(path), path.name)
-
-    def close(self) -> None:
-        self._client.set_terminated(self._run)
-
-
-_EXTRAS: Mapping[str, Callable[..., Tracker]] = {"wandb": _WandB, "mlflow": _MLflow}
-
-
 class _Several:
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = trackers
@@ -170,8 +84,8 @@ class _Several:
 def check_trackers(names: Sequence[str]) -> None:
     """Raise `TrainingError` for a tracker that is unknown, `MissingExtraError` for one that is not installed."""
     for name in names:
-        if name not in _EXTRAS:
-            choices = " or ".join(_EXTRAS)
+        if name not in EXTRAS:
+            choices = " or ".join(EXTRAS)
             raise TrainingError(f"There is no tracker {name!r}. CSV and TensorBoard are always on; add {choices}.")
         if find_spec(name) is None:
             raise MissingExtraError(name, name)
@@ -191,8 +105,9 @@ def create_trackers(
 
     Raises:
         MissingExtraError: The package of an extra is not installed.
+        TrainingError: An extra cannot be used, or the log of a run that goes on is damaged.
     """
-    extras = [_EXTRAS[name](out, run_name, facts, resume_step) for name in names]
+    extras = [Extra(name, out, run_name, facts, resume_step) for name in names]
     return _Several([_Files(out, resume_step), TensorBoard(out, resume_step), *extras])
 
 
