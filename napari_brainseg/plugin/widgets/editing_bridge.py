@@ -202,10 +202,11 @@ class EditingBridge(HeldLabels):
             How many voxels were left as they are because their class is locked.
         """
         self.sync()
-        refused, edits = 0, []
-        run: RunLedger | None = self._run
-        for window, labels in () if run is None else parts:
-            answer = run.answer(window, labels, source)
+        refused, edits = 0, list[Edit]()
+        for window, labels in parts:
+            if self._run is None:
+                break
+            answer = self._run.answer(window, labels, source)
             refused += answer.refused
             # At once, since the next window may overlap this one.
             edits += self._write_run(answer.edit)

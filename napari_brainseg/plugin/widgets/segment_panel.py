@@ -202,6 +202,7 @@ class SegmentPanel(QWidget):
         extent.addWidget(self.slice_button)
         extent.addStretch(1)
         maps = QHBoxLayout()
+        maps.setSpacing(12)
         maps.addWidget(self.probabilities)
         maps.addWidget(self.uncertainty)
         maps.addStretch(1)

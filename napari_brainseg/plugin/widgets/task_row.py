@@ -56,6 +56,8 @@ class TaskRow(QWidget):
             self.bar.setValue(progress.done)
         else:
             self.bar.setRange(0, 0)
+            # What cannot be counted, such as loading the model, says nothing about the rest.
+            self._started = time.monotonic()
         left = time_left(time.monotonic() - self._started, progress)
         self.label.setText(f"{progress.message} · {left}" if left else progress.message)
 
