@@ -30,3 +30,16 @@ def test_cancel_stands_in_the_place_of_the_button(qtbot):
     row.show_idle()
     assert row.start_button.isVisible()
     assert not row.cancel_button.isVisible()
+
+
+def test_loading_does_not_count_for_the_time_left(qtbot, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("napari_brainseg.plugin.widgets.task_row.time.monotonic", lambda: now[0])
+    row = TaskRow("Segment")
+    qtbot.addWidget(row)
+    row.show_running("starting")
+    now[0] = 100.0
+    row.show_progress(Progress(0, 0, "loading the model"))
+    now[0] = 110.0
+    row.show_progress(Progress(5, 10, "slices 5 of 10"))
+    assert row.label.text() == "slices 5 of 10 · 10 s left"
