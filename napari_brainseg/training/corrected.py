@@ -15,7 +15,7 @@ from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.inference.windows import Window, plan_windows
-from napari_brainseg.model_store.preprocessing import prepare, stacked
+from napari_brainseg.model_store.preprocessing import Box, prepare, stacked
 from napari_brainseg.model_store.store import ModelRecord
 
 
@@ -28,12 +28,16 @@ class CorrectedCase:
         images: float32 (C, z, y, x).
         labels: uint8 (z, y, x) in the model's scheme; 0 wherever nothing is confirmed.
         confirmed: bool (z, y, x).
+        source: The case it was prepared from.
+        box: Where in the case's grid it lies.
     """
 
     id: str
     images: NDArray[np.float32]
     labels: LabelArray
     confirmed: Mask
+    source: Case
+    box: Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,8 @@ def prepare_corrected(case: Case, correction: Correction, record: ModelRecord) -
     images, box = prepare(case, record.channels, record.preprocessing)
     confirmed = correction.confirmed[box]
     labels = np.where(confirmed, correction.labels[box], np.uint8(0)).astype(np.uint8)
-    return CorrectedCase(case.id, images, correction.scheme.convert(labels, record.scheme), confirmed)
+    labels = correction.scheme.convert(labels, record.scheme)
+    return CorrectedCase(case.id, images, labels, confirmed, case, box)
 
 
 def pieces_of(case: CorrectedCase, record: ModelRecord) -> list[Piece]:

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.base.errors import TrainingError
-from napari_brainseg.base.progress import CancelToken, Progress
+from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.evaluation.metrics import region_dice
 from napari_brainseg.inference.decoding import is_softmax, to_labels, to_probabilities, to_targets
 from napari_brainseg.inference.devices import autocast_for, fast_dtype, resolve_device
-from napari_brainseg.inference.windows import blend_weights
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.augmentation import AugmentationSettings, change_intensities
@@ -205,31 +206,15 @@ def _scores(
 @torch.no_grad()
 def _segmented(run: _Run, case: CorrectedCase, pieces: Sequence[Piece]) -> LabelArray:
     """Return the model's labels (z, y, x), right wherever something is confirmed."""
-    if run.record.spatial_dims == 3:
-        return _segmented_in_windows(run, case, pieces)
+    if run.record.spatial_dims == 3:  # how a volume is divided into windows changes its labels: the program decides
+        model, settings = Model(run.record, run.network), SegmentSettings(device=run.settings.device)
+        return run_to_end(segment(case.source, model, settings, run.token)).labels[case.box]
     labels = np.zeros(case.confirmed.shape, np.uint8)
     for start in range(0, len(pieces), run.settings.batch):
         run.token.raise_if_cancelled()
         group = pieces[start : start + run.settings.batch]
         labels[[p.window[0].start for p in group]] = _labels_of(run, _maps(run, group))
     return labels
-
-
-def _segmented_in_windows(run: _Run, case: CorrectedCase, pieces: Sequence[Piece]) -> LabelArray:
-    # Every planned window that holds a confirmed voxel is here, so that the blend there is that of a whole run.
-    total: Tensor | None = None
-    weight = torch.zeros(case.confirmed.shape)
-    for piece in pieces:
-        run.token.raise_if_cancelled()
-        maps, window = _maps(run, [piece])[0], piece.window
-        z, y, x = (s.stop - s.start for s in window)
-        blend = blend_weights((maps.shape[1], maps.shape[2], maps.shape[3]))[:z, :y, :x]
-        total = torch.zeros(len(maps), *weight.shape) if total is None else total
-        total[(slice(None), *window)] += maps[:, :z, :y, :x] * blend
-        weight[window] += blend
-    if total is None:
-        return np.zeros(case.confirmed.shape, np.uint8)
-    return np.asarray(_labels_of(run, (total / weight.clamp(min=1e-6))[None])[0])
 
 
 def _maps(run: _Run, pieces: Sequence[Piece]) -> Tensor:

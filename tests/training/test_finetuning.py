@@ -190,8 +190,7 @@ def test_it_learns_and_scores_as_the_program_segments(spatial_dims):
     again = run_to_end(finetune(pairs[:1], result.model, FinetuneSettings(steps=1, device="cpu"))).before
     mask = pairs[0][1].confirmed
     wt = 2 * np.sum((found[mask] > 0) & (truth[mask] > 0)) / (np.sum(found[mask] > 0) + np.sum(truth[mask] > 0))
-    # The engine computes a 3-D model in half precision where the CPU has it, fine-tuning never does.
-    assert again["WT"] == pytest.approx(wt, abs=1e-12 if spatial_dims == 2 else 0.01)
+    assert again["WT"] == pytest.approx(wt, abs=1e-12)
 
 
 def test_a_network_without_bounds_is_stopped_with_a_clear_error():
