@@ -23,6 +23,7 @@ from napari_brainseg.model_store.preprocessing import Box, Preprocessing, brain_
 from napari_brainseg.model_store.store import ModelRecord, default_model_for, list_models
 
 Choice = Model | ModelRecord | str | Path
+_ALIKE = {"outputs": "outputs", "scheme_id": "label schemes", "spatial_dims": "numbers of axes"}
 _SCALING = 16  # bytes for each voxel that scaling a channel takes, beside its result
 
 
@@ -53,11 +54,11 @@ def chosen_models(case: Case, choice: Choice | Sequence[Choice] | None, token: C
         token.raise_if_cancelled()
     first = chosen[0].model.record
     for other in (c.model.record for c in chosen[1:]):
-        for what in ("outputs", "scheme_id", "spatial_dims"):
+        for what, words in _ALIKE.items():
             ours, theirs = getattr(first, what), getattr(other, what)
             if ours != theirs:
                 raise ModelError(
-                    f"{first.name} and {other.name} cannot be averaged: their {what.replace('_id', '')} differ "
+                    f"{first.name} and {other.name} cannot be averaged: their {words} differ "
                     f"({_in_words(ours)} and {_in_words(theirs)}). Choose models of one kind."
                 )
     return chosen

@@ -18,8 +18,8 @@ from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.evaluation.overlap import Counts, macro, scheme_counts
-from napari_brainseg.inference.decoding import to_labels, to_probabilities
-from napari_brainseg.inference.windows import blend_weights, plan_windows
+from napari_brainseg.inference.decoding import probability_names, to_labels, to_probabilities
+from napari_brainseg.inference.windows import Blended, plan_windows, window_content
 from napari_brainseg.model_store.preprocessing import stacked
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
@@ -88,18 +88,12 @@ def _windows(forward: Forward, case: PreparedCase, record: ModelRecord, device: 
     """Return probabilities (1, R, Z, Y, X) of a 3-D network, windows blended."""
     size = record.window or case.labels.shape
     window = (size[0], size[1], size[2])
-    weights = blend_weights(window)
-    total, weight = torch.zeros(0), torch.zeros(case.labels.shape)
+    blended = Blended(len(probability_names(record.outputs)), case.labels.shape, window)
     for place in plan_windows(case.labels.shape, window):
-        content = torch.from_numpy(case.images[(slice(None), *place)]).float()
-        z, y, x = content.shape[1:]
-        content = torch.nn.functional.pad(content, [0, window[2] - x, 0, window[1] - y, 0, window[0] - z])
-        maps = to_probabilities(forward(content[None].to(device)), record.outputs).cpu()[0]
-        if not total.numel():
-            total = torch.zeros(len(maps), *case.labels.shape)
-        total[(slice(None), *place)] += maps[:, :z, :y, :x] * weights[:z, :y, :x]
-        weight[place] += weights[:z, :y, :x]
-    return (total / weight)[None]
+        content = window_content(case.images, place, window)
+        blended.add(place, to_probabilities(forward(content[None].to(device)), record.outputs).cpu()[0])
+    whole = (slice(None), slice(None), slice(None))
+    return blended.mean(whole)[None]
 
 
 def score(counts: CaseCounts, name: str, scheme: LabelScheme) -> float:
