@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,9 +134,13 @@ def prepare(case: Case, channels: Sequence[str], settings: Preprocessing) -> tup
     whole = tuple(slice(0, n) for n in case.geometry.shape)
     box: Box = brain_box(list(present.values()), settings.margin) if settings.crop else (whole[0], whole[1], whole[2])
     inputs = np.zeros((len(channels), *(s.stop - s.start for s in box)), np.float32)
+    # numpy lets other threads work while it sorts and scales, so that two channels take the time of one.
+    with ThreadPoolExecutor(max(1, min(len(present), os.cpu_count() or 1))) as threads:
+        done = threads.map(lambda channel: scaled(channel[box], settings), present.values())
+        images = dict(zip(present, done, strict=True))
     for index, name in enumerate(channels):
-        if name in present:
-            inputs[index] = scaled(present[name][box], settings)
+        if name in images:
+            inputs[index] = images[name]
     added = []
     if settings.edges:
         added.append(edge_image(inputs[0]))
