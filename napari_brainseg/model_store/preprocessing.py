@@ -15,6 +15,7 @@ from scipy import ndimage
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.image_features import edge_image, equalised, middle_cluster
+from napari_brainseg.model_store.value_counts import ValueCounts
 
 Box = tuple[slice, slice, slice]
 
@@ -78,6 +79,9 @@ def stacked(images: NDArray[Any], places: Iterable[int], neighbours: int) -> NDA
 
 def scaled(channel: NDArray[np.generic], settings: Preprocessing) -> NDArray[np.float32]:
     """Scale one channel (Z, Y, X) by its own foreground; a channel without foreground becomes 0."""
+    counted = None if settings.blur or settings.equalise != "none" else ValueCounts.of(channel)
+    if counted is not None:
+        return _scaled_by_value(counted, settings)
     image = _smoothed(channel.astype(np.float32), settings)
     threshold = 0.1 * float(np.percentile(image, 99.5))
     foreground = image[image > max(threshold, 0.0)]
@@ -95,6 +99,23 @@ def scaled(channel: NDArray[np.generic], settings: Preprocessing) -> NDArray[np.
     if settings.zero_background:
         result[channel == 0] = 0
     return np.asarray(result, np.float32)
+
+
+def _scaled_by_value(counted: ValueCounts, settings: Preprocessing) -> NDArray[np.float32]:
+    """Scale an image of whole numbers: the same as `scaled`, worked out once for each value."""
+    foreground = counted.above(max(0.1 * counted.percentile(99.5), 0.0))
+    if foreground.size < 8:
+        return np.zeros(counted.codes.shape, np.float32)
+    low, high = (foreground.percentile(share) for share in settings.clip)
+    values = np.arange(len(counted.counts))
+    if settings.scaling == "percentile":
+        table = ((values - low) / max(high - low, 1e-6)).clip(0, 1)
+    else:
+        mean, deviation = foreground.clipped_moments(low, high)
+        table = (values.clip(min(0.0, low), high) - mean) / (deviation or 1.0)
+    if settings.zero_background:
+        table[0] = 0
+    return np.asarray(table.astype(np.float32)[counted.codes])
 
 
 def _smoothed(image: NDArray[np.float32], settings: Preprocessing) -> NDArray[np.float32]:
