@@ -14,6 +14,8 @@ _PUBLIC = {
     "OpenOptions": "napari_brainseg.cases.reading",
     "write_labels": "napari_brainseg.cases.writing",
     "segment": "napari_brainseg.inference.engine",
+    "segment_cohort": "napari_brainseg.inference.cohort",
+    "CohortSettings": "napari_brainseg.inference.cohort_plan",
     "SegmentSettings": "napari_brainseg.inference.settings",
     "finetune": "napari_brainseg.training.finetuning",
     "FinetuneSettings": "napari_brainseg.training.finetune_settings",
