@@ -7,6 +7,7 @@ from typing import Any
 from monai.networks.nets import AttentionUnet
 from torch import nn
 
+from napari_brainseg.networks.monai_unet import stages
 from napari_brainseg.networks.padding import AnySize
 
 
@@ -26,14 +27,13 @@ def create(
     Raises:
         ValueError: There are fewer than 2 levels, or MONAI refuses an option.
     """
-    if levels < 2:
-        raise ValueError(f"levels must be 2 or more, not {levels}")
+    channels, strides = stages(width, levels)
     network = AttentionUnet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
         out_channels=out_channels,
-        channels=[width * 2**level for level in range(levels)],
-        strides=[2] * (levels - 1),
+        channels=channels,
+        strides=strides,
         **options,
     )
     return AnySize(network, 2 ** (levels - 1))

@@ -10,6 +10,17 @@ from torch import nn
 from napari_brainseg.networks.padding import AnySize
 
 
+def stages(width: int, levels: int) -> tuple[list[int], list[int]]:
+    """Return MONAI's channels and strides of stages that each have twice the width and half the size of the last.
+
+    Raises:
+        ValueError: There are fewer than 2.
+    """
+    if levels < 2:
+        raise ValueError(f"levels must be 2 or more, not {levels}")
+    return [width * 2**level for level in range(levels)], [2] * (levels - 1)
+
+
 def create(
     in_channels: int, out_channels: int, spatial_dims: int = 2, width: int = 32, levels: int = 5, **options: Any
 ) -> nn.Module:
@@ -26,14 +37,13 @@ def create(
     Raises:
         ValueError: There are fewer than 2 levels, or MONAI refuses an option.
     """
-    if levels < 2:
-        raise ValueError(f"levels must be 2 or more, not {levels}")
+    channels, strides = stages(width, levels)
     network = UNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
         out_channels=out_channels,
-        channels=[width * 2**level for level in range(levels)],
-        strides=[2] * (levels - 1),
+        channels=channels,
+        strides=strides,
         **{"num_res_units": 2, **options},
     )
     return AnySize(network, 2 ** (levels - 1))

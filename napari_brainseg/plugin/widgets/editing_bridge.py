@@ -10,12 +10,12 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_brainseg.annotation.editing import Absorbed, ForeignValues, LabelEditor
+from napari_brainseg.annotation.editing import Absorbed, LabelEditor
 from napari_brainseg.annotation.edits import Edit, EditHistory, merge_edits
 from napari_brainseg.annotation.run_ledger import RunLedger, Window
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.plugin.widgets.edit_place import go_to_slice, is_shown, show_edit
+from napari_brainseg.plugin.widgets.edit_place import is_shown, show_edit
 from napari_brainseg.plugin.widgets.held_labels import HeldLabels
 from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE, LayerWatch
@@ -35,8 +35,6 @@ class EditingBridge(HeldLabels):
         history_changed: Undo or redo became another.
         working_changed: Another layer is the working one, or None is.
         leaving: The working layer is about to be let go; its labels can still be read here.
-        foreign_found: A change brought values outside the scheme (`ForeignValues`).
-        said: A sentence for the person at the screen.
     """
 
     changed = Signal(object)
@@ -44,12 +42,9 @@ class EditingBridge(HeldLabels):
     history_changed = Signal()
     working_changed = Signal(object)
     leaving = Signal()
-    foreign_found = Signal(object)
-    said = Signal(str)
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
+        super().__init__(viewer, parent)
         self.history = EditHistory()
         self._watch: LayerWatch | None = None
         self._guard: LabelGuard | None = None
@@ -64,11 +59,26 @@ class EditingBridge(HeldLabels):
 
     # -- the working layer
 
-    def go_to_foreign(self) -> None:
-        """Go to the first slice that holds a value outside the scheme."""
-        z = None if self._editor is None else self._editor.foreign_slice()
-        if z is not None:
-            go_to_slice(self._viewer, self._layer, z)
+    @property
+    def labels(self) -> LabelArray | None:
+        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of.
+
+        They follow later changes: what goes to a thread or is kept must be a copy.
+        """
+        self.sync()
+        return None if self._editor is None else self._editor.labels
+
+    @property
+    def settled(self) -> LabelArray | None:
+        """The labels without what a model run that is not over has delivered: what is worth saving."""
+        labels = self.labels
+        return labels if self._run is None else self._run.without
+
+    @property
+    def edited_in_run(self) -> bool:
+        """Whether a person has changed the labels while a run was filling them in."""
+        self.sync()
+        return self._run is not None and self._run.touched
 
     def attach(self, layer: Labels, scheme: LabelScheme, spacing: Spacing | None = None) -> None:
         """Make `layer` the working one; the history of an earlier one is forgotten.
@@ -355,22 +365,6 @@ class EditingBridge(HeldLabels):
         self.history.push(step if self._run is None else self._run.keep(step))
         self.edited.emit(step)
         self.history_changed.emit()
-
-    def _tell_of_foreign(self, z: int) -> None:
-        if self.foreign:
-            self.foreign_found.emit(ForeignValues(self.foreign, z))
-
-    def _say(self, sentence: str) -> None:
-        self._viewer.status = sentence
-        self.said.emit(sentence)
-
-    def _say_refused(self, voxels: int) -> None:
-        self._say(f"{voxels:,} voxels of locked classes were left as they are.")
-
-    def refuse_class(self, value: int) -> None:
-        """Say that the scheme has no class `value`."""
-        if self._editor is not None:
-            self._say(f"{self._editor.scheme.title} has no class {value}.")
 
     def _on_stroke_ended(self, tool: str) -> None:
         self.end_stroke(tool)

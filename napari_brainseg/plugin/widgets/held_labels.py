@@ -1,18 +1,20 @@
-"""`HeldLabels`: what is known of the working labels: layer, scheme, counts, volumes, and whether they are saved."""
+"""`HeldLabels`: what is known, and said, of the working labels: layer, scheme, volumes, whether they are saved."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_brainseg.annotation.editing import LabelEditor
+from napari_brainseg.annotation.editing import ForeignValues, LabelEditor
 from napari_brainseg.annotation.run_ledger import RunLedger
 from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
-from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.cases.labels import LabelScheme
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.plugin.widgets.layer_watch import OUTSIDE
+from napari_brainseg.plugin.widgets.edit_place import go_to_slice
 
 
 class HeldLabels(QObject):
@@ -21,23 +23,24 @@ class HeldLabels(QObject):
     Attributes:
         spacing_changed: The size of a voxel is another, or is known now.
         dirty_changed: The labels are unsaved, or are saved again (bool).
+        foreign_found: A change brought values outside the scheme (`ForeignValues`).
+        said: A sentence for the person at the screen.
     """
 
     spacing_changed = Signal()
     dirty_changed = Signal(bool)
+    foreign_found = Signal(object)
+    said = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._viewer = viewer
         self._layer: Labels | None = None
         self._editor: LabelEditor | None = None
         self._spacing: Spacing | None = None
         self._run: RunLedger | None = None
         self._dirty = False
         self._revision = 0
-
-    def sync(self, source: str = OUTSIDE) -> None:
-        """Look for changes that nothing has told of."""
-        raise NotImplementedError
 
     @property
     def layer(self) -> Labels | None:
@@ -55,30 +58,9 @@ class HeldLabels(QObject):
         return self._spacing
 
     @property
-    def labels(self) -> LabelArray | None:
-        """The working labels, read-only uint8 (Z, Y, X), after looking for changes that nothing has told of.
-
-        They follow later changes: what goes to a thread or is kept must be a copy.
-        """
-        self.sync()
-        return None if self._editor is None else self._editor.labels
-
-    @property
     def filling(self) -> bool:
         """Whether a model run is filling in the labels; what it delivers counts as a change once it is over."""
         return self._run is not None
-
-    @property
-    def edited_in_run(self) -> bool:
-        """Whether a person has changed the labels while a run was filling them in."""
-        self.sync()
-        return self._run is not None and self._run.touched
-
-    @property
-    def settled(self) -> LabelArray | None:
-        """The labels without what a model run that is not over has delivered: what is worth saving."""
-        labels = self.labels
-        return labels if self._run is None else self._run.without
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -126,6 +108,28 @@ class HeldLabels(QObject):
     def mark_unsaved(self) -> None:
         """Say that the labels differ from what is saved, as after restoring unsaved work."""
         self._set_dirty(True)
+
+    def go_to_foreign(self) -> None:
+        """Go to the first slice that holds a value outside the scheme."""
+        z = None if self._editor is None else self._editor.foreign_slice()
+        if z is not None:
+            go_to_slice(self._viewer, self._layer, z)
+
+    def refuse_class(self, value: int) -> None:
+        """Say that the scheme has no class `value`."""
+        if self._editor is not None:
+            self._say(f"{self._editor.scheme.title} has no class {value}.")
+
+    def _tell_of_foreign(self, z: int) -> None:
+        if self.foreign:
+            self.foreign_found.emit(ForeignValues(self.foreign, z))
+
+    def _say(self, sentence: str) -> None:
+        self._viewer.status = sentence
+        self.said.emit(sentence)
+
+    def _say_refused(self, voxels: int) -> None:
+        self._say(f"{voxels:,} voxels of locked classes were left as they are.")
 
     def _set_dirty(self, dirty: bool) -> None:
         if dirty != self._dirty:
