@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class RunState:
     schedule: Schedule
     average: AveragedModel | None = None
     epoch: int = 0
-    best: float = -1.0
+    best: float = -math.inf
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_scores: dict[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,7 +33,11 @@ from napari_brainseg.training.monitoring import Watcher
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
 from napari_brainseg.training.session import Session, changes_of, facts_of, fingerprint_of, first_network, open_session
 from napari_brainseg.training.settings import TrainingSettings
+from napari_brainseg.training.splits import read_split
+from napari_brainseg.training.surface_scores import is_of_surfaces, surface_score
 from napari_brainseg.training.validation import SLICES, CaseCounts, Validated, mean_dice, score, score_facts, validate
+
+_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True)
@@ -272,8 +276,8 @@ def _judged(session: Session, state: RunState) -> nn.Module:
     return judged.eval()
 
 
-def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
-    """Return the counts of all processes' validation cases, in order of their names."""
+def _gathered(session: Session, counts: dict[str, _Thing]) -> dict[str, _Thing]:
+    """Return what all processes have found of their validation cases, in order of their names."""
     if session.fabric.world_size > 1:
         parts: list[Any] = [None] * session.fabric.world_size
         torch.distributed.all_gather_object(parts, counts)
@@ -283,10 +287,13 @@ def _gathered(session: Session, counts: CaseCounts) -> CaseCounts:
 
 def _monitored(session: Session, counts: CaseCounts, validated: Sequence[Validated]) -> float:
     """Return the score that chooses the best epoch."""
-    scheme = session.record.scheme
-    if session.settings.monitor.startswith(SLICES):
+    scheme, name = session.record.scheme, session.settings.monitor
+    if is_of_surfaces(name):
+        each = _gathered(session, {case.case.id: surface_score(case, name, scheme) for case in validated})
+        return float(np.mean(list(each.values())))
+    if name.startswith(SLICES):
         counts = _gathered(session, {k: v for case in validated for k, v in case.slice_counts(scheme).items()})
-    return score(counts, session.settings.monitor, scheme)
+    return score(counts, name, scheme)
 
 
 def _row(session: Session, state: RunState, loss: float, judged: _Judged, pace: Pace) -> dict[str, float]:
@@ -329,4 +336,5 @@ def _save(session: Session, state: RunState, command: str) -> None:
 def _parts(session: Session) -> dict[str, list[str]]:
     data = session.data
     train = {c.id for c in data.prepared} if hasattr(data, "prepared") else set(data.case_ids)
-    return {"train": sorted(train), "validation": [case.id for case in session.validation]}
+    test = read_split(session.settings.split, session.settings.split_name).test
+    return {"train": sorted(train), "validation": [case.id for case in session.validation], "test": sorted(test)}

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 
+from napari_brainseg import __version__
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import refuse_unwritable
 from napari_brainseg.base.progress import Progress
@@ -300,6 +301,7 @@ def facts_of(settings: TrainingSettings) -> dict[str, Any]:
     }
     return {
         "settings": shown,
+        "napari-brainseg": __version__,
         "torch": torch.__version__,
         "monai": monai.__version__,
         "numpy": np.__version__,

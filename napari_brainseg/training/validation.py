@@ -25,6 +25,7 @@ from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
 
 SLICES = "slice_"
+SURFACE_MEASURES = ("surface_dice", "hd95")  # see surface_scores
 MEASURES = ("dice", "iou", "sensitivity", "recall", "specificity", "precision", "f1")
 
 CaseCounts = dict[str, dict[str, Counts]]  # case id, or its slice -> background, class or region -> voxel counts
@@ -117,16 +118,20 @@ def score(counts: CaseCounts, name: str, scheme: LabelScheme) -> float:
 
 def check_score(name: str, scheme: LabelScheme) -> tuple[str, str]:
     """Return the measure and the region or class ("" for all) of a score; raise `TrainingError` when there is none."""
+    known = {*scheme_names(scheme)}
+    for measure in SURFACE_MEASURES:
+        if name == measure or name.removeprefix(f"{measure}_") in known:
+            return measure, name[len(measure) + 1 :]
     plain = name.removeprefix(SLICES).removeprefix("macro_").removesuffix("_with_background")
     measure, _, part = plain.partition("_")
-    known = {*scheme_names(scheme)}
     if measure not in MEASURES or (part and part not in known):
-        choices = [*MEASURES, *(f"dice_{n}" for n in sorted(known))]
+        choices = [*MEASURES, *SURFACE_MEASURES, *(f"dice_{n}" for n in sorted(known))]
         choices += [f"{before}{m}" for before in ("macro_", SLICES) for m in MEASURES]
         near = get_close_matches(name, choices, n=1)
         raise TrainingError(
             f"There is no score {name!r} to monitor.{f' Did you mean {near[0]!r}?' if near else ''} "
-            f"There are {', '.join(MEASURES)}, each with _REGION behind it, or macro_ or slice_ before it."
+            f"There are {', '.join((*MEASURES, *SURFACE_MEASURES))}, each with _REGION behind it, and all but the last "
+            "two with macro_ or slice_ before it."
         )
     return measure, part
 

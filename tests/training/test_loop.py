@@ -179,7 +179,7 @@ def test_the_model_records_its_scores_split_and_settings(settings: TrainingSetti
     saved = load_model(settings.out / "tiny")
     assert saved.record.scores == model.record.scores
     told = json.loads((settings.out / "settings.json").read_text())
-    assert told["cases"] == {"train": ["Phantom_001"], "validation": ["Phantom_002"]}
+    assert told["cases"] == {"train": ["Phantom_001"], "validation": ["Phantom_002"], "test": []}
     assert told["torch"] == torch.__version__
 
 
@@ -246,6 +246,14 @@ def test_patches_train_a_network_of_volumes(settings: TrainingSettings) -> None:
     assert losses[-1] < losses[0]
     record = load_model(settings.out / "tiny").record
     assert (record.spatial_dims, record.window) == (3, (8, 32, 32))
+
+
+def test_the_border_can_choose_the_best_epoch(settings: TrainingSettings) -> None:
+    run_to_end(train(replace(settings, monitor="hd95_WT")))
+    log = [float(value) for value in columns(settings.out / "log.csv")["hd95_WT"]]
+    assert all(value < 0 for value in log)
+    state = torch.load(settings.out / "last.pt", weights_only=True)
+    assert (state["best"], state["best_epoch"]) == (pytest.approx(max(log)), log.index(max(log)) + 1)
 
 
 def test_labels_of_another_folder_stand_in_for_those_beside_the_images(

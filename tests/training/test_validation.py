@@ -11,7 +11,8 @@ from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
-from napari_brainseg.training.validation import Validated, score, validate
+from napari_brainseg.training.surface_scores import surface_score
+from napari_brainseg.training.validation import Validated, check_score, score, validate
 
 LGG = scheme_by_id("lgg")
 
@@ -75,3 +76,27 @@ def test_overlapping_windows_are_blended_to_what_each_of_them_says() -> None:
     volumes = record(spatial_dims=3, window=(4, 6, 8))
     found = run_to_end(validate(lambda x: x, [PreparedCase("one", images, labels)], volumes, torch.device("cpu")))
     assert np.array_equal(found[0].found, labels)
+
+
+def with_spacing(truth: list[int], found: list[int], spacing: tuple[float, float, float] | None) -> Validated:
+    """Return a case of one row of voxels."""
+    labels, answer = (np.asarray(row, np.uint8).reshape(1, 1, -1) for row in (truth, found))
+    prepared = PreparedCase("one", np.zeros((1, *labels.shape), np.float16), labels, spacing)
+    return Validated(prepared, answer, answer.astype(np.float16))
+
+
+def test_scores_of_the_border_are_in_millimetres() -> None:
+    shifted = with_spacing([0, 1, 0, 0, 0], [0, 0, 0, 1, 0], (5.0, 1.0, 0.5))
+    assert surface_score(shifted, "hd95", LGG) == -1.0  # two steps of half a millimetre
+    assert surface_score(shifted, "surface_dice_WT", LGG) == 1.0
+    unknown = with_spacing([0, 1, 0, 0, 0], [0, 0, 0, 1, 0], None)
+    assert surface_score(unknown, "hd95_WT", LGG) == -2.0
+    assert surface_score(unknown, "surface_dice", LGG) == 0.0
+    assert surface_score(with_spacing([0, 1, 0], [0, 0, 0], None), "hd95", LGG) == -374.0
+    assert surface_score(with_spacing([0, 0, 0], [0, 0, 0], None), "hd95", LGG) == 0.0
+
+
+@pytest.mark.parametrize("name", ["hd95_XX", "slice_hd95", "macro_surface_dice", "surface"])
+def test_scores_of_the_border_that_there_are_not(name: str) -> None:
+    with pytest.raises(TrainingError, match="no score"):
+        check_score(name, LGG)
