@@ -53,7 +53,7 @@ def with_unit(evaluation: Evaluation, measure: str) -> str:
     if "hd95" in measure:
         return f"{BY_NAME[measure].title} ({unit})"
     return (
-        f"{BY_NAME[measure].title} ({'ml' if unit == 'mm' else unit})" if measure.endswith("volume") else title(measure)
+        f"{BY_NAME[measure].title} ({'mL' if unit == 'mm' else unit})" if measure.endswith("volume") else title(measure)
     )
 
 

@@ -63,8 +63,8 @@ MEASURES = (
     Measure("lesions_found", "Lesions found", "True lesions that a predicted one touches."),
     Measure("lesions_missed", "Lesions missed", "True lesions that none touches."),
     Measure("lesions_invented", "Lesions invented", "Predicted lesions that touch no true one."),
-    Measure("true_volume", "True volume", "In ml, or in voxels where the spacing is unknown."),
-    Measure("predicted_volume", "Predicted volume", "In ml, or in voxels where the spacing is unknown."),
+    Measure("true_volume", "True volume", "In mL, or in voxels where the spacing is unknown."),
+    Measure("predicted_volume", "Predicted volume", "In mL, or in voxels where the spacing is unknown."),
     Measure("volume_error", "Volume error", "(predicted - true volume) / true volume; none without a true volume."),
     Measure("absolute_volume_error", "|Volume error|", "The volume error without its sign."),
     Measure(
