@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,13 +15,48 @@ from torch.utils._pytree import tree_leaves
 
 from napari_brainseg.base.errors import InputError
 
+_CGROUPS = Path("/sys/fs/cgroup")
+# Limit, use, facts and the fact that is the file cache, of version 2 and of version 1.
+_CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
+
 
 def free_memory(device: torch.device) -> int:
     """Return how many bytes a run can take on the device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    left = left_to_container(_CGROUPS)
+    return free if left is None else min(free, left)
+
+
+def left_to_container(cgroups: Path) -> int | None:
+    """Return how many bytes a container (Docker, Slurm) leaves to its processes; None where it sets no limit.
+
+    The system counts the memory of the whole machine, and what goes beyond the container's share is killed.
+
+    Args:
+        cgroups: Where the system shows the container's own control group: `/sys/fs/cgroup`.
+    """
+    for limit, used, facts, cache in _CGROUP_FILES:
+        try:
+            most = int((cgroups / limit).read_text())
+            taken = int((cgroups / used).read_text())
+            lines = (cgroups / facts).read_text().splitlines()
+        except (OSError, ValueError):  # there is none, or it says "max"
+            continue
+        # Files that were read are held in the same count, and given up when memory is asked for.
+        given_up = sum(int(line.split()[1]) for line in lines if line.startswith(f"{cache} "))
+        return max(0, most - taken + given_up)
+    return None
 
 
 def return_memory(device: torch.device) -> None:

@@ -1,6 +1,7 @@
 """The engine on networks whose answer is known: a threshold on one channel, so every voxel can be checked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from napari_brainseg.base.errors import Cancelled, InputError, ModelError
 from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.case import Case, Naming
 from napari_brainseg.cases.labels import BRATS2017, BRATS2023
+from napari_brainseg.cases.volume import Geometry, Volume
 from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.postprocessing import PostProcessing
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.preprocessing import Preprocessing, scaled
 
@@ -128,3 +131,44 @@ def test_inference_mode_does_not_leak_to_the_caller() -> None:
 def test_an_unknown_device_names_those_there_are() -> None:
     with pytest.raises(InputError, match="It has: auto"):
         run_to_end(segment(make_case(), make_model(), SegmentSettings(device="cuda:7")))
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+@pytest.mark.parametrize("shape", [(5, 64, 60), (64, 5, 60), (64, 60, 5)])
+def test_thick_slices_of_any_plane_get_the_networks_labels_on_their_own_grid(
+    spatial_dims: int, shape: tuple[int, int, int]
+) -> None:
+    image = np.zeros(shape, np.float32)
+    inner = tuple(slice(1, n - 1) for n in shape)
+    image[inner] = np.random.default_rng(3).gamma(4.0, 20.0, image[inner].shape) + 30
+    spacing = tuple(5.5 if n == 5 else 0.9 for n in shape)
+    case = make_case(image=image)
+    geometry = Geometry(shape, spacing, np.diag([-spacing[2], -spacing[1], spacing[0], 1.0]))
+    case = replace(case, channels={c: Volume(image, geometry) for c in case.channels}, geometry=geometry)
+    # The margin of two voxels around the brain is cut at the volume's ends: nothing of it is cropped.
+    values = scaled(image, Preprocessing(zero_background=True))
+    expected = np.select([values > 2.5, values > 1.5, values > 0.5], [3, 1, 2], 0)
+
+    result = run_to_end(segment(case, make_model(spatial_dims)))
+
+    np.testing.assert_array_equal(result.labels, expected)
+    assert set(np.unique(expected)) == {0, 1, 2, 3}
+
+
+def test_small_components_are_measured_in_cubic_millimetres_of_thick_slices() -> None:
+    image = np.zeros((5, 40, 40), np.float32)
+    image[1:4, 4:36, 4:36] = np.random.default_rng(4).normal(50, 1, (3, 32, 32))
+    image[2, 8, 8:18] = 400  # 10 voxels of 5.5 mm³: 55 mm³
+    image[2, 28:30, 8:28] = 400  # 40 voxels: 220 mm³
+    case = make_case(image=image)
+    geometry = Geometry((5, 40, 40), (5.5, 1.0, 1.0), np.diag([-1.0, -1.0, 5.5, 1.0]))
+    case = replace(case, channels={c: Volume(image, geometry) for c in case.channels}, geometry=geometry)
+
+    def tumour(min_volume: float) -> tuple[bool, bool]:
+        settings = SegmentSettings(post_processing=PostProcessing(min_volume=min_volume))
+        labels = run_to_end(segment(case, make_model(), settings)).labels
+        return bool(labels[2, 8, 8:18].all()), bool(labels[2, 28:30, 8:28].all())
+
+    assert tumour(50) == (True, True)
+    assert tumour(60) == (False, True)
+    assert tumour(230) == (False, False)
