@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_brainseg.base.errors import AlignmentError, InputError, LabelError
 from napari_brainseg.cases.case import Case, Labels, Naming
+from napari_brainseg.cases.dataset_description import description_beside
 from napari_brainseg.cases.labels import SCHEMES, LabelScheme, values_of
 from napari_brainseg.cases.naming import labels_naming
 from napari_brainseg.cases.narrowing import read_as
@@ -35,20 +39,23 @@ def with_labels(case: Case, files: Sequence[Path], scheme: str | None = None, *,
         notes = (f"{len(files)} labels files were found; {files[0].name} was read.",)
     try:
         volume = stored_labels(case, files)
+        aligned = on_grid(volume, case.geometry)
+        if aligned is None and resample:
+            aligned = resampled(volume, case.geometry, labels=True)
+        known = None if aligned is None else _known(case, aligned, files)
     except InputError as error:
         return replace(case, notes=(*case.notes, _unread(error, files)))
-    aligned = on_grid(volume, case.geometry) or (resampled(volume, case.geometry, labels=True) if resample else None)
-    if aligned is None:
+    if known is None:
         differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
         notes = (*notes, f"{differ}, so its labels are not shown. Resample the labels, or choose another file.")
         return replace(case, notes=(*case.notes, *notes))
     case = replace(case, notes=(*case.notes, *notes))
     try:
-        return _labelled(case, aligned, files, scheme)
+        return _labelled(case, known, files, scheme)
     except LabelError as error:
         if scheme is not None:
             raise
-        present = values_of(volume.data)
+        present = values_of(known.volume.data)
         choices = tuple(other for other in SCHEMES.values() if other.fits(present))
         return replace(case, notes=(*case.notes, _unread(error, files)), label_choices=choices)
 
@@ -98,6 +105,7 @@ def reread_labels(case: Case, scheme_id: str) -> Case:
 
 
 _READ_AS = "Labels were read as "
+_NOT_KNOWN = "The labels are not known everywhere"
 _UNREAD = " The case is open without these labels."
 
 
@@ -108,12 +116,44 @@ def _attached(case: Case, files: Sequence[Path], scheme: str | None, *, resample
         differ = grids_differ(files[0].name, volume.geometry, case.grid_channel, case.geometry)
         raise AlignmentError(f"{differ}. Resample the labels onto the case, or choose another file.")
     aligned = aligned or resampled(volume, case.geometry, labels=True)
-    return _labelled(replace(case, label_paths=_joined(case.label_paths, files)), aligned, files, scheme)
+    known = _known(case, aligned, files)
+    return _labelled(replace(case, label_paths=_joined(case.label_paths, files)), known, files, scheme)
 
 
-def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | None) -> Case:
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Label values on the case's grid, 0 where nobody knows them by number, and what the data set says of them."""
+
+    volume: Volume
+    unknown: NDArray[np.bool_] | None
+    scheme: LabelScheme | None
+
+
+def _known(case: Case, volume: Volume, files: Sequence[Path]) -> _Known:
+    """Split what the data set of the file marks as unknown from its labels; raise `InputError` for an unusable mask."""
+    described = description_beside(files[0].parent)
+    unknown = np.zeros(volume.data.shape, bool)
+    if described.ignored is not None:
+        unknown |= volume.data == described.ignored
+        volume = Volume(np.where(unknown, 0, volume.data).astype(volume.data.dtype), volume.geometry)
+    mask_file = described.mask_of(files[0])
+    if mask_file is not None:
+        mask = on_grid(read_label_values(mask_file), case.geometry)
+        if mask is None:
+            raise InputError(
+                f"{mask_file} lies on another grid than {case.id}. Put the mask of this case in its place."
+            )
+        unknown |= mask.data == 0
+    scheme = described.scheme
+    fits = scheme is not None and scheme.fits(values_of(volume.data))
+    return _Known(volume, unknown if unknown.any() else None, scheme if fits else None)
+
+
+def _labelled(case: Case, known: _Known, files: Sequence[Path], scheme: str | None) -> Case:
+    volume, unknown = known.volume, known.unknown
     naming = case.naming if case.naming is Naming.LGG else labels_naming(stem_of(files[0]), case.id, case.naming)
-    reading = read_as(volume.data, naming, case.id, scheme, str(files[0]))
+    chosen = known.scheme.id if scheme is None and known.scheme is not None else scheme
+    reading = read_as(volume.data, naming, case.id, chosen, str(files[0]))
     reading.labels.flags.writeable = False
     path = files[0] if len(files) == 1 else files[0].parent
     labels = Labels(
@@ -122,8 +162,13 @@ def _labelled(case: Case, volume: Volume, files: Sequence[Path], scheme: str | N
         reading.candidates,
         path,
         assumed=reading.assumed,
+        unknown=unknown,
     )
-    notes = tuple(note for note in case.notes if not (note.startswith(_READ_AS) or note.endswith(_UNREAD)))
+    gone = (_READ_AS, _NOT_KNOWN)
+    notes = tuple(note for note in case.notes if not (note.startswith(gone) or note.endswith(_UNREAD)))
+    if unknown is not None:
+        share = f"{int(unknown.sum()):,} of {unknown.size:,}"
+        notes += (f"{_NOT_KNOWN}: {share} voxels are marked as such in the data set of {files[0].name}.",)
     if reading.assumed:
         others = ", ".join(s.title for s in reading.candidates[1:])
         notes += (f"{_READ_AS}{_with_values(reading.scheme)}; {others} would fit as well.",)

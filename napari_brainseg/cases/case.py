@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_brainseg.cases.labels import LabelScheme
 from napari_brainseg.cases.volume import Geometry, Volume
 
@@ -36,6 +39,8 @@ class Labels:
         candidates: Every scheme that fits naming and values, the most usual first.
         path: The file (or, for LGG, the patient folder) they came from.
         assumed: Whether more than one scheme was possible, so that `scheme` is a guess to be shown.
+        unknown: bool (Z, Y, X), voxels of which the data set says that nobody knows them (nnU-Net's ignore label, or
+            outside a mask), or None where it says so of none.
     """
 
     volume: Volume
@@ -43,6 +48,7 @@ class Labels:
     candidates: tuple[LabelScheme, ...] = ()
     path: Path | None = None
     assumed: bool = False
+    unknown: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import LGG_CHANNELS, Naming
-from napari_brainseg.cases.naming import DECATHLON_ORDER, NNUNET_ORDER, FileRole, Kind, channel_of, role_of
+from napari_brainseg.cases.dataset_description import description_beside
+from napari_brainseg.cases.naming import DECATHLON_ORDER, NNUNET_ORDER, FileRole, Kind, role_of
 from napari_brainseg.cases.nifti import is_nifti_name, stem_of, stored_shape
 from napari_brainseg.cases.slices import is_tif_name, patient_and_number, slice_of_mask
 
@@ -231,7 +231,7 @@ def _differ_in_numbers_alone(groups: Mapping[str, Mapping[Path, FileRole]]) -> b
 
 
 def _nifti_case(key: str, roles: Mapping[Path, FileRole], folder: Path) -> CaseFiles | None:
-    order = _order_beside(folder)
+    order = description_beside(folder).channels
     channels, undecided = _choose_channels(roles, order or NNUNET_ORDER)
     labels = [file for file, role in roles.items() if role.kind is Kind.LABELS]
     labels.sort(key=lambda file: (roles[file].case != key, roles[file].rank, file.name))
@@ -297,20 +297,6 @@ def _volumes(file: Path) -> int:
     except InputError:
         return 1
     return shape[3] if len(shape) == 4 else 1
-
-
-def _order_beside(folder: Path) -> tuple[str, ...]:
-    """Return the channel order that a `dataset.json` in the folder or its parent gives, or () where none does."""
-    for place in (folder, folder.parent):
-        try:
-            described = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        names = described.get("channel_names") or described.get("modality") if isinstance(described, dict) else None
-        if isinstance(names, dict):
-            words: Iterable[str] = (str(names[key]) for key in sorted(names, key=_natural))
-            return tuple(channel_of(word) or word for word in words)
-    return ()
 
 
 def _labels_apart(case: str, folder: Path) -> list[Path]:

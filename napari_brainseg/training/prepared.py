@@ -41,6 +41,11 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
         raise InputError(f"{case.id} cannot be learned from: {case.notes[-1]}")
     if case.labels is None:
         raise InputError(f"{case.id} has no labels to learn from. Add them or leave the case out.")
+    if case.labels.unknown is not None:  # as background they would teach what nobody has said
+        raise InputError(
+            f"{case.id} cannot be learned from: its data set marks voxels as not known. Import the folder as "
+            "corrections of a project and fine-tune, or leave the case out."
+        )
     bare = without_mask(case)
     if bare:
         have = f"and {len(bare) - 1} more of its slices have" if len(bare) > 1 else "has"

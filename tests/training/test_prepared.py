@@ -37,6 +37,14 @@ def test_a_slice_without_a_mask_is_not_learned_as_empty(tmp_path: Path) -> None:
         prepare_labelled(case, ("flair",), LGG, Preprocessing())
 
 
+def test_voxels_that_nobody_knows_are_not_learned_as_background(tmp_path: Path) -> None:
+    save(tmp_path / "imagesTr" / "c_0000.nii.gz", picture())
+    save(tmp_path / "labelsTr" / "c.nii.gz", labels(values=(0, 1, 2, 4)))
+    (tmp_path / "dataset.json").write_text('{"channel_names": {"0": "flair"}, "labels": {"ignore": 4}}')
+    with pytest.raises(InputError, match="c cannot be learned from: its data set marks voxels as not known"):
+        prepare_labelled(read_case(tmp_path), ("flair",), BRATS2017, Preprocessing())
+
+
 def test_absent_cases_and_two_of_one_name_are_said(tmp_path: Path) -> None:
     save(tmp_path / "one" / "c_flair.nii.gz", picture())
     with pytest.raises(TrainingError, match=r"lacks d\. Choose another"):
