@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
-from napari_brainseg.base.errors import ModelError, OutputError
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.paths import write_text
+from napari_brainseg.model_store.folders import folder_written_aside
 from napari_brainseg.model_store.preprocessing import input_channels
-from napari_brainseg.model_store.store import ModelRecord, find_model
+from napari_brainseg.model_store.store import ModelRecord, find_model, read_record
 from napari_brainseg.networks import create_network
 from napari_brainseg.networks.highlighted import Highlighted
 
@@ -38,14 +37,15 @@ def load_model(which: ModelRecord | str | Path) -> Model:
     """Return a model with its weights; kept warm, so a second call is immediate while its file is unchanged.
 
     Raises:
-        ModelError: The folder, its weights or its network cannot be used.
+        ModelError: The folder or its network cannot be used, or its weights are not those that `model.json` was
+            written for.
     """
     record = which if isinstance(which, ModelRecord) else find_model(which)
     path = record.weights_path
     try:
         stat = path.stat()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model.") from error
+        raise _unreadable(path, error) from error
     stamp = (stat.st_mtime_ns, stat.st_size)
     with _LOADING:
         kept = _LOADED.get(path)
@@ -55,17 +55,43 @@ def load_model(which: ModelRecord | str | Path) -> Model:
 
 
 def _read(record: ModelRecord, path: Path) -> Model:
+    try:
+        # At once and into memory: what is checked is what is loaded, and nothing holds the file afterwards.
+        packed = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    record = _record_of(packed, record, path)
     network = new_network(record)
     try:
         weights = {
-            name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()
+            name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load(packed).items()
         }
         network.load_state_dict(weights)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise ModelError(f"{path} is damaged ({error}). Install the model again.") from error
     except RuntimeError as error:  # names or shapes of other weights
         raise ModelError(f"{path} does not fit the network in its model.json. Install the model again.") from error
     return Model(record, network.eval())
+
+
+def _record_of(packed: bytes, record: ModelRecord, path: Path) -> ModelRecord:
+    """Return the record that belongs to these weights; raise `ModelError` where none does."""
+    digest = hashlib.sha256(packed).hexdigest()
+    if record.weights_sha256 in ("", digest):
+        return record
+    now = read_record(path.parent)  # a training may have written a better one since the record was read
+    if now.weights_sha256 != digest:
+        raise ModelError(
+            f"{path} is damaged or was replaced: its SHA-256 is not the one in model.json. Copy the model folder again."
+        )
+    return now
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    if isinstance(error, FileNotFoundError):
+        return ModelError(f"{path} is not there any more. Choose another model.")
+    reason = error.strerror or error
+    return ModelError(f"{path} cannot be read ({reason}). Close the program that holds it, or choose another model.")
 
 
 def new_network(record: ModelRecord) -> nn.Module:
@@ -87,38 +113,23 @@ def new_network(record: ModelRecord) -> nn.Module:
 
 
 def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False) -> ModelRecord:
-    """Write a model folder aside and rename it; weights in half precision.
+    """Write a model folder aside and rename it; weights in half precision, their SHA-256 in `model.json`.
+
+    Whatever ends it, even the end of the process, a model that was there before is there still, or the new one is.
 
     Raises:
         OutputError: The folder exists and `overwrite` is false, or it cannot be written.
     """
-    if folder.exists() and not overwrite:
-        raise OutputError(f"{folder} exists. Choose another name for the model.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-        aside.chmod(0o755)
-        try:
-            weights = {
-                name: (tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()).contiguous()
-                for name, tensor in model.network.state_dict().items()
-            }
-            # Written by ourselves, since the library's own files are readable by their owner alone.
-            packed = save(weights)
-            (aside / "weights.safetensors").write_bytes(packed)
-            digest = hashlib.sha256(packed).hexdigest()
-            record = replace(
-                model.record, name=folder.name, folder=None, training={**model.record.training, "sha256": digest}
-            )
-            write_text(aside / "model.json", record.to_json())
-            write_text(aside / "README.md", card)
-            if folder.exists():
-                shutil.rmtree(folder)
-            aside.replace(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} could not be written ({error.strerror or error}). Choose another place."
-        ) from error
+    weights = {
+        name: (tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()).contiguous()
+        for name, tensor in model.network.state_dict().items()
+    }
+    packed = save(weights)
+    facts = {**model.record.training, "sha256": hashlib.sha256(packed).hexdigest()}
+    record = replace(model.record, name=folder.name, folder=None, training=facts)
+    with folder_written_aside(folder, overwrite=overwrite) as aside:
+        # Written by ourselves, since the library's own files are readable by their owner alone.
+        (aside / "weights.safetensors").write_bytes(packed)
+        write_text(aside / "model.json", record.to_json())
+        write_text(aside / "README.md", card)
     return replace(record, folder=folder)

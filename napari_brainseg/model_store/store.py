@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_brainseg.base.errors import ModelError
+from napari_brainseg.base.errors import BrainsegError, ModelError
 from napari_brainseg.base.paths import default_project, shipped_models, user_data
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import SCHEMES, LabelScheme
 from napari_brainseg.model_store.preprocessing import Preprocessing
 
 FORMAT = 1
+# What a folder is called for the moment in which another takes its place; a dot hides it from the lists.
+REPLACED = ".replaced-"
+_OF_A_LINE = re.compile(r"(.+)-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class ModelRecord:
     """What `model.json` says of a model.
 
     Attributes:
-        name: Its name, which is its folder's.
+        name: Its name, which is its folder's whatever `model.json` says: folders are renamed by hand too.
         version: Counts up with every change of the weights.
         title: One line on what it is for.
         network: The architecture: `{"name": …, "options": {…}}`.
@@ -64,6 +68,17 @@ class ModelRecord:
         return SCHEMES[self.scheme_id]
 
     @property
+    def display_name(self) -> str:
+        """The name as people see it: `lgg·2` for a fine-tuned `lgg-2`; one that was not fine-tuned as it is."""
+        found = _OF_A_LINE.fullmatch(self.name) if self.parent is not None else None
+        return self.name if found is None else f"{found[1]}·{found[2]}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights file as it was written; empty in files of older versions."""
+        return str(self.training.get("sha256", ""))
+
+    @property
     def card(self) -> str:
         """The model card, Markdown; empty where there is none."""
         path = self.folder / "README.md" if self.folder else None
@@ -96,14 +111,35 @@ def read_record(folder: Path) -> ModelRecord:
             facts[name] = tuple(facts[name])
         facts["window"] = tuple(facts["window"]) if facts["window"] else None
         facts["post_processing"] = dict(facts.get("post_processing", {}))  # older files have none
+        facts["name"] = folder.absolute().name.removeprefix(REPLACED)
         record = ModelRecord(**facts, folder=folder)
+        _check_types(record)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model folder.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ModelError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BrainsegError) as error:
         raise ModelError(f"{path} is not a model description ({error}). Choose another model folder.") from error
     if record.scheme_id not in SCHEMES:
         raise ModelError(f"{path} names the unknown label scheme {record.scheme_id!r}. Update napari-brainseg.")
     return record
+
+
+def _check_types(record: ModelRecord) -> None:
+    """Raise `TypeError` where a fact is of another kind, which would only be noticed deep in the window."""
+    for name in ("version", "title", "scheme_id"):
+        if not isinstance(getattr(record, name), str):
+            raise TypeError(f"{name} is no text")
+    if not isinstance(record.parent, str | None):
+        raise TypeError("parent is no text")
+    for name in ("network", "training", "scores"):
+        if not isinstance(getattr(record, name), Mapping):
+            raise TypeError(f"{name} is no group")
+    for name in ("channels", "outputs", "trained_to_miss"):
+        if not all(isinstance(one, str) for one in getattr(record, name)):
+            raise TypeError(f"{name} holds something else than names")
+    if not isinstance(record.network.get("name"), str) or record.spatial_dims not in (2, 3):
+        raise TypeError("network has no name, or spatial_dims is neither 2 nor 3")
 
 
 def model_places(extra: Iterable[Path] = ()) -> tuple[Path, ...]:
@@ -118,9 +154,9 @@ def list_models(extra: Iterable[Path] = ()) -> list[ModelRecord]:
     for place in reversed(model_places(extra)):
         if not place.is_dir():
             continue
-        for path in sorted(place.glob("*/model.json"), reverse=True):
+        for folder in sorted(_folders(place), reverse=True):
             try:
-                record = read_record(path.parent)
+                record = read_record(folder)
             except ModelError:
                 continue  # a broken folder hides itself, not the others; choosing it by name says what is wrong
             found.pop(record.name, None)
@@ -129,15 +165,36 @@ def list_models(extra: Iterable[Path] = ()) -> list[ModelRecord]:
 
 
 def find_model(name: str | Path, extra: Iterable[Path] = ()) -> ModelRecord:
-    """Return the model with this name, or in this folder; raise `ModelError` that lists the names there are."""
-    if Path(name).joinpath("model.json").is_file():
-        return read_record(Path(name))
+    """Return the model with this name, or in this folder; raise `ModelError` that lists the names there are.
+
+    A name may be written as people see it too: `lgg·2`.
+    """
+    given = standing_folder(Path(name))
+    if (given / "model.json").is_file():
+        return read_record(given)
     extra = tuple(extra)
-    for place in model_places(extra):
-        if (place / str(name) / "model.json").is_file():
-            return read_record(place / str(name))
+    for one in dict.fromkeys((str(name), str(name).replace("·", "-"))):
+        for place in model_places(extra):
+            folder = standing_folder(place / one)
+            if (folder / "model.json").is_file():
+                return read_record(folder)
     names = ", ".join(m.name for m in list_models(extra)) or "none"
     raise ModelError(f"There is no model {str(name)!r}. There are: {names}.")
+
+
+def standing_folder(folder: Path) -> Path:
+    """Return the folder, or the model that it was to take the place of when a save was cut off in between."""
+    aside = folder.parent / f"{REPLACED}{folder.name}"
+    return aside if not folder.exists() and aside.is_dir() else folder
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """Yield the model folders of a place; those that are being written are hidden by their dot."""
+    for path in place.glob("*/model.json"):
+        folder = path.parent
+        cut_off = folder.name.startswith(REPLACED) and not (place / folder.name.removeprefix(REPLACED)).exists()
+        if cut_off or not folder.name.startswith("."):
+            yield folder
 
 
 def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord | None:

@@ -64,6 +64,12 @@ def test_a_broken_folder_hides_only_itself(tmp_path: Path) -> None:
         ({"channels": 3}, "not a model description"),
         ({"surprise": 1}, "surprise"),
         ({"post_processing": 50}, "not a model description"),
+        ({"scores": [1]}, "scores is no group"),
+        ({"parent": 3}, "parent is no text"),
+        ({"title": None}, "title is no text"),
+        ({"channels": [1]}, "channels holds something else"),
+        ({"network": {}}, "network has no name"),
+        ({"preprocessing": {"clip": [0, 1], "scaling": "odd"}}, "There is no scaling 'odd'"),
     ],
 )
 def test_what_is_wrong_with_a_description_is_said(tmp_path: Path, change: dict[str, object], words: str) -> None:
@@ -104,3 +110,43 @@ def test_a_fine_tuned_model_is_no_default_where_its_parent_is_there() -> None:
 def test_models_of_the_default_project_are_found_by_name(tmp_path: Path) -> None:
     place(RECORD, tmp_path / "home" / "project" / "models" / "taught")
     assert find_model("taught").name == "taught"
+
+
+def test_a_description_nested_beyond_reason_hides_only_itself(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "project" / "good")
+    place(RECORD, tmp_path / "project" / "deep")
+    (tmp_path / "project" / "deep" / "model.json").write_text("[" * 200_000)
+    names = [m.name for m in list_models([tmp_path / "project"])]
+    assert "good" in names
+    assert "deep" not in names
+
+
+def test_a_folder_renamed_by_hand_has_its_new_name(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / "small").rename(tmp_path / "mine")
+    assert find_model("mine", [tmp_path]).name == "mine"
+    assert "mine" in [m.name for m in list_models([tmp_path])]
+
+
+def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:
+    place(RECORD, tmp_path / ".writing-x1")
+    place(RECORD, tmp_path / "small")
+    place(RECORD, tmp_path / ".replaced-small")
+    assert [m.name for m in list_models([tmp_path]) if m.folder.parent == tmp_path] == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parent", "shown"),
+    [
+        ("lgg-2", "lgg", "lgg·2"),
+        ("my-lgg-12", "my-lgg-3", "my-lgg·12"),
+        ("lgg-2", None, "lgg-2"),
+        ("mine", "lgg", "mine"),
+    ],
+)
+def test_a_fine_tuned_model_is_shown_with_its_number_in_the_line(name: str, parent: str | None, shown: str) -> None:
+    assert replace(RECORD, name=name, parent=parent).display_name == shown
+
+
+def test_a_model_is_found_by_the_name_that_people_see(tmp_path: Path) -> None:
+    folder = place(replace(RECORD, parent="lgg"), tmp_path / "lgg-2")
+    assert find_model("lgg·2", [tmp_path]).folder == folder
