@@ -165,6 +165,10 @@ class CaseSource:
             )
         return case
 
+    def has_changed(self, case: Case) -> bool:
+        """Whether the images of `case`, read from this place, are other ones than those that are remembered."""
+        return bool(self.fingerprint) and self.fingerprint != fingerprint_of(case)
+
     def _read_channels(self, folder: Path) -> Case:
         channels = {name: tuple(folder / part for part in group) for name, group in self.files.items()}
         if self.naming is Naming.LGG:

@@ -39,6 +39,8 @@ def write_correction(case: Case, correction: Correction, folder: Path, number: i
         "model": correction.model,
         "when": correction.when,
         "who": correction.who,
+        "seconds": round(correction.seconds, 1),
+        "strokes": correction.strokes,
     }
     path = folder / f"{number}.json"
     write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
@@ -59,6 +61,8 @@ def read_correction(case: Case, folder: Path, number: int) -> Correction:
         predicted = bool(record["predicted"])
         slices = slices_from_json(record["slices"])
         model, when, who = (str(record[key]) for key in ("model", "when", "who"))
+        # Corrections of earlier versions say neither.
+        seconds, strokes = float(record.get("seconds", 0)), int(record.get("strokes", 0))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} lacks what a correction needs ({error}). Restore it from a copy.") from error
     return Correction(
@@ -71,6 +75,8 @@ def read_correction(case: Case, folder: Path, number: int) -> Correction:
         model=model,
         when=when,
         who=who,
+        seconds=seconds,
+        strokes=strokes,
     )
 
 

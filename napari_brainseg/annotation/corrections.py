@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.volume import Shape
 
@@ -30,6 +31,24 @@ class ConfirmedSlice:
     def describe(self) -> str:
         """Return the slice in words, counted from 0 as in napari's slider: `axial slice 60`."""
         return f"{PLANE_NAMES[self.axis]} slice {self.index}"
+
+
+def describe_slices(slices: Iterable[ConfirmedSlice]) -> str:
+    """Return several slices in words, neighbours joined: `axial slices 3 and 5 to 9, coronal slice 2`."""
+    words, slices = [], tuple(slices)
+    for axis, name in enumerate(PLANE_NAMES):
+        runs: list[list[int]] = []
+        for index in sorted({s.index for s in slices if s.axis == axis}):
+            if runs and index == runs[-1][1] + 1:
+                runs[-1][1] = index
+            else:
+                runs.append([index, index])
+        parts = [str(first) if first == last else f"{first} to {last}" for first, last in runs]
+        if parts:
+            several = "s" if sum(last - first + 1 for first, last in runs) > 1 else ""
+            listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if parts[1:] else parts[0]
+            words.append(f"{name} slice{several} {listed}")
+    return ", ".join(words)
 
 
 def mask_of(slices: Iterable[ConfirmedSlice], shape: Shape) -> Mask:
@@ -60,6 +79,8 @@ class Correction:
         model: Name and version of that model, or an empty string.
         when: When it was last confirmed, as an ISO time with its offset.
         who: The user name of the person.
+        seconds: How long the person worked on the case, pauses left out (`WorkTime`).
+        strokes: How many strokes and other changes the person made in it, those that were undone included.
         taken_back: Slices whose confirmation the person took back since the case was opened; not kept in files.
     """
 
@@ -72,6 +93,8 @@ class Correction:
     model: str = ""
     when: str = ""
     who: str = ""
+    seconds: float = 0.0
+    strokes: int = 0
     taken_back: tuple[ConfirmedSlice, ...] = ()
 
     def __post_init__(self) -> None:
@@ -97,15 +120,29 @@ class Correction:
         """Return the slices of `kept` that are neither confirmed here nor were taken back by this person."""
         return tuple(sorted(set(kept) - set(self.slices) - set(self.taken_back)))
 
+    def contradicts(self, older: Correction) -> tuple[ConfirmedSlice, ...]:
+        """Return the slices confirmed here in which `older` confirmed other labels, compared by what they mean."""
+        both = self.confirmed & older.confirmed
+        theirs = np.where(both, older.labels, np.uint8(0)).astype(np.uint8)
+        try:
+            different = both & (older.scheme.convert(theirs, self.scheme) != self.labels)
+        except LabelError:  # a class that this scheme does not have is another label in any case
+            different = both
+        return tuple(s for s in sorted(self.slices) if different[plane(s)].any())
+
     def with_older(self, older: Correction) -> Correction:
         """Return this correction with the slices of `older` that it does not know; its own win where both lie.
+
+        One that goes on from `older` has counted its time and strokes already, so the larger numbers are taken.
 
         Raises:
             LabelError: The scheme cannot hold a class that was confirmed in `older`.
         """
         slices = self.missing_from(older.slices)
+        seconds, strokes = max(self.seconds, older.seconds), max(self.strokes, older.strokes)
         if not slices:
-            return self
+            same = (seconds, strokes) == (self.seconds, self.strokes)
+            return self if same else replace(self, seconds=seconds, strokes=strokes)
         added = mask_of(slices, (self.labels.shape[0], self.labels.shape[1], self.labels.shape[2])) & ~self.confirmed
 
         def of_older(values: LabelArray) -> LabelArray:
@@ -123,4 +160,6 @@ class Correction:
             slices=tuple(sorted({*self.slices, *slices})),
             predicted=predicted,
             model=self.model or older.model,
+            seconds=seconds,
+            strokes=strokes,
         )

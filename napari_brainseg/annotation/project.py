@@ -13,9 +13,10 @@ from pathlib import Path
 from napari_brainseg.annotation.case_source import CaseSource
 from napari_brainseg.annotation.case_state import CaseState, LabelsVersion, now, read_record, read_state, user_name
 from napari_brainseg.annotation.correction_files import read_correction, remove_correction, write_correction
-from napari_brainseg.annotation.corrections import Correction
+from napari_brainseg.annotation.corrections import Correction, describe_slices
 from napari_brainseg.annotation.label_files import read_on_grid, write_on_grid
 from napari_brainseg.base.errors import BrainsegError, InputError, LabelError, OutputError
+from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import default_project, why_not_writable, write_text
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme, scheme_by_id
@@ -25,6 +26,7 @@ PROJECT_FILE = "project.json"
 # Device names that Windows keeps for itself, with any ending.
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 _LONGEST_NAME = 80
+_JOURNAL_FOLDER = "journal"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.RLock()
+        # The number of the correction that was last read or written here, by case folder: a newer one is another's.
+        self._known: dict[Path, int] = {}
 
     @classmethod
     def open_or_create(cls, folder: Path | str | None = None) -> Project:
@@ -95,6 +99,17 @@ class Project:
         """Return the folders of all cases, by name."""
         try:
             return sorted(path.parent for path in self.cases.glob("*/state.json"))
+        except OSError as error:
+            raise InputError(f"{self.cases} cannot be read ({error.strerror}). Check the project folder.") from error
+
+    def journal_folder(self, case: Case) -> Path:
+        """Return where the journals of a case are kept, which may not exist yet; raise as `add_case` does."""
+        return self.add_case(case) / _JOURNAL_FOLDER
+
+    def journal_folders(self) -> list[Path]:
+        """Return the folders of the journals of all cases."""
+        try:
+            return sorted(self.cases.glob(f"*/{_JOURNAL_FOLDER}"))
         except OSError as error:
             raise InputError(f"{self.cases} cannot be read ({error.strerror}). Check the project folder.") from error
 
@@ -154,7 +169,7 @@ class Project:
         newest = versions[-1]
         return read_on_grid(case, scheme_by_id(newest.scheme_id), folder / newest.file), newest
 
-    def save_correction(self, case: Case, correction: Correction) -> Path:
+    def save_correction(self, case: Case, correction: Correction, *, told: list[str] | None = None) -> Path:
         """Save what is confirmed of a case in the place of what was, and return the correction's json file.
 
         Slices that the project holds, and that this correction neither knows nor has taken back, stay confirmed:
@@ -162,6 +177,12 @@ class Project:
 
         The new files are written first, then the state points at them, then the old ones go: a crash in between leaves
         the old correction or the new one.
+
+        Args:
+            case: The case.
+            correction: What is confirmed of it.
+            told: Takes a sentence where somebody else has meanwhile confirmed other labels in the same slices: this
+                correction counts, and the files of the other stay beside it.
 
         Raises:
             LabelError: A value of no class, or one that was confirmed before and that the scheme cannot hold.
@@ -172,11 +193,21 @@ class Project:
             folder = self.add_case(case)
             state = read_state(folder)
             number = 1 + (state.correction or 0)
-            correction, readable = _with_kept(case, correction, folder, state)
+            theirs = self._of_another(case, correction, folder, state)
+            news = theirs is not None and state.correction != self._known.get(folder)
+            against = correction.contradicts(theirs) if theirs is not None and news else ()
+            correction, readable = _with_kept(correction, theirs, state)
             stamped = replace(correction, when=correction.when or now(), who=correction.who or user_name())
             path = write_correction(case, stamped, folder / "corrections", number)
             replace(state, correction=number, confirmed=stamped.slices).write(folder)
-            if state.correction is not None and readable:
+            self._known[folder] = number
+            if against and theirs is not None and told is not None:
+                told.append(
+                    f"In {describe_slices(against)} of {case.id}, {theirs.who or 'somebody'} had confirmed other "
+                    f"labels at {local_time(theirs.when)}. Yours count now; the others are kept in "
+                    f"{folder / 'corrections' / f'{state.correction}.json'}."
+                )
+            if state.correction is not None and readable and not against:
                 remove_correction(folder / "corrections", state.correction)
             return path
 
@@ -186,7 +217,17 @@ class Project:
         number = None if folder is None else read_state(folder).correction
         if folder is None or number is None:
             return None
-        return read_correction(case, folder / "corrections", number)
+        found = read_correction(case, folder / "corrections", number)
+        self._known[folder] = number
+        return found
+
+    def has_changed(self, case: Case) -> bool:
+        """Whether the images of an open case are other ones than those whose slices were confirmed."""
+        folder = self.find(case)
+        if folder is None:
+            return False
+        state = read_state(folder)
+        return bool(state.confirmed) and state.source.has_changed(case)
 
     def corrections(
         self, channels: Sequence[str] = (), *, without: Case | None = None, skipped: list[str] | None = None
@@ -199,13 +240,18 @@ class Project:
             skipped: Takes a sentence for every case that cannot be read, which is then left out.
 
         Raises:
-            InputError: A case has moved, changed its shape or its grid, or a file of the project is damaged; not with
-                `skipped`, unless it is the project itself that cannot be read.
+            InputError: A case has moved, changed its shape, grid or images, or a file of the project is damaged; not
+                with `skipped`, unless it is the project itself that cannot be read.
         """
         for folder, state in self._confirmed_states(channels, without, skipped):
             try:
                 case = state.source.read(self.folder)
                 correction = read_correction(case, folder / "corrections", state.correction or 0)
+                if state.source.has_changed(case):
+                    raise InputError(
+                        f"The images of {case.id} in {state.source.folder(self.folder)} are not those that were "
+                        "corrected. Put the old files back, or open the case and look at its confirmed slices again."
+                    )
             except BrainsegError as error:
                 if skipped is None:
                     raise
@@ -235,6 +281,18 @@ class Project:
             if state.correction is not None and state.confirmed and fits and folder != left_out:
                 yield folder, state
 
+    def _of_another(self, case: Case, correction: Correction, folder: Path, state: CaseState) -> Correction | None:
+        """Return what the project holds of a case where it may differ from what was read or written here before."""
+        number = state.correction
+        if number is None:
+            return None
+        if number == self._known.get(folder) and not correction.missing_from(state.confirmed):
+            return None
+        try:
+            return read_correction(case, folder / "corrections", number)
+        except (InputError, LabelError):
+            return None
+
     def _free_folder(self, case_id: str) -> Path:
         name = folder_name(case_id)
         taken = {path.name.lower() for path in self.cases.iterdir()} if self.cases.is_dir() else set()
@@ -244,14 +302,10 @@ class Project:
         return self.cases / free
 
 
-def _with_kept(case: Case, correction: Correction, folder: Path, state: CaseState) -> tuple[Correction, bool]:
-    """Return the correction with what the project alone knows, and whether that could be read."""
-    if state.correction is None or not correction.missing_from(state.confirmed):
-        return correction, True
-    try:
-        kept = read_correction(case, folder / "corrections", state.correction)
-    except (InputError, LabelError):
-        return correction, False
+def _with_kept(correction: Correction, kept: Correction | None, state: CaseState) -> tuple[Correction, bool]:
+    """Return the correction with what the project alone knows (`kept`), and whether nothing of that is lost."""
+    if kept is None:
+        return correction, not correction.missing_from(state.confirmed)
     return correction.with_older(kept), True
 
 

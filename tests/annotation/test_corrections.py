@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
-from napari_brainseg.cases.labels import BRATS2017, BRATS2023
+from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, describe_slices, mask_of
+from napari_brainseg.cases.labels import BRATS2017, BRATS2023, BRATS2024
 
 SHAPE = (2, 3, 4)
 
@@ -71,3 +73,39 @@ def test_what_no_model_predicted_counts_as_unchanged():
     assert not of_newer.changed[1].any()
     assert of_older.changed[1].all()
     assert not of_older.changed[0].any()
+
+
+def test_several_slices_in_words():
+    slices = [ConfirmedSlice(0, n) for n in (9, 3, 5, 6, 7)] + [ConfirmedSlice(1, 2)]
+
+    assert describe_slices(slices) == "axial slices 3, 5 to 7 and 9, coronal slice 2"
+    assert describe_slices([ConfirmedSlice(2, 4), ConfirmedSlice(2, 5)]) == "sagittal slices 4 to 5"
+
+
+def test_other_labels_in_a_slice_contradict_by_meaning():
+    assert planes(3, 0, 1).contradicts(planes(3, 0, 1, scheme=BRATS2023)) == ()
+
+    older = planes(3, 0, 1)
+    older.labels[1, 0, 0] = 1
+    assert planes(3, 0, 1).contradicts(older) == (ConfirmedSlice(0, 1),)
+
+
+def test_a_class_that_only_the_other_scheme_has_contradicts():
+    assert planes(3, 0).contradicts(planes(4, 0, scheme=BRATS2024)) == (ConfirmedSlice(0, 0),)
+
+
+def test_slices_of_different_planes_contradict_where_they_cross():
+    coronal = (ConfirmedSlice(1, 2),)
+    older = Correction("a", np.full(SHAPE, 2, np.uint8), mask_of(coronal, SHAPE), BRATS2017, coronal)
+
+    assert planes(1, 0).contradicts(older) == (ConfirmedSlice(0, 0),)
+    assert planes(2, 0).contradicts(older) == ()
+
+
+def test_the_longer_work_is_kept():
+    newer, older = (replace(planes(1, n), seconds=s, strokes=k) for n, s, k in ((0, 40.0, 3), (1, 65.5, 2)))
+
+    both = newer.with_older(older)
+
+    assert (both.seconds, both.strokes) == (65.5, 3)
+    assert replace(newer, slices=older.slices).with_older(older).seconds == 65.5

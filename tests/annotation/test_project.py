@@ -1,12 +1,14 @@
 import json
 import os
 import stat
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
 
+from napari_brainseg.annotation.correction_files import read_correction
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
 from napari_brainseg.annotation.project import Confirmed, Project, folder_name
 from napari_brainseg.base.errors import InputError, LabelError, OutputError
@@ -225,6 +227,70 @@ def test_a_damaged_correction_is_left_where_it_is(project, case):
     assert project.correction(case).slices == (ConfirmedSlice(0, 4),)
     assert damaged.exists()
     assert path.exists()
+
+
+def test_time_and_strokes_come_back(project, case):
+    path = project.save_correction(case, replace(correction_for(case), seconds=93.44, strokes=7))
+
+    found = project.correction(case)
+    assert (found.seconds, found.strokes) == (93.4, 7)
+
+    record = json.loads(path.read_text())
+    del record["seconds"], record["strokes"]
+    path.write_text(json.dumps(record))
+    found = project.correction(case)
+    assert (found.seconds, found.strokes) == (0.0, 0)
+
+
+def test_what_another_window_confirmed_otherwise_is_told_and_kept(project, case):
+    project.save_correction(case, one_slice(case, 4))
+    other = Project.open(project.folder)
+    other.correction(case)
+    theirs = one_slice(case, 4)
+    theirs.labels[4, 1, 1] = 3
+    told = []
+    path = other.save_correction(case, replace(theirs, who="anna"), told=told)
+    assert told == [], "what it had read is replaced"
+
+    project.save_correction(case, replace(one_slice(case, 4), who="ben"), told=told)
+
+    assert len(told) == 1
+    assert told[0].startswith("In axial slice 4 of BraTS_1, anna had confirmed other labels at ")
+    assert told[0].endswith(f"Yours count now; the others are kept in {path}.")
+    assert project.correction(case).labels[4, 1, 1] == 1
+    assert read_correction(case, path.parent, 2).labels[4, 1, 1] == 3
+    project.save_correction(case, one_slice(case, 4), told=told)
+    assert len(told) == 1
+    assert path.exists(), "kept for good"
+
+
+def test_the_same_labels_confirmed_twice_are_no_contradiction(project, case):
+    project.save_correction(case, one_slice(case, 4))
+    told = []
+
+    path = Project.open(project.folder).save_correction(case, one_slice(case, 4), told=told)
+
+    assert told == []
+    assert sorted(p.name for p in path.parent.glob("*.json")) == ["2.json"]
+
+
+def test_a_case_whose_images_have_changed_is_named_and_its_correction_intact(tmp_path, project, case):
+    correction = correction_for(case)
+    project.save_correction(case, correction)
+    write_brats(tmp_path / "data" / "BraTS_1", seed=5)
+    skipped = []
+
+    with pytest.raises(InputError, match=r"The images of BraTS_1 in .* are not those that were corrected"):
+        list(project.corrections())
+    assert list(project.corrections(skipped=skipped)) == []
+    assert len(skipped) == 1
+
+    opened = read_case(tmp_path / "data" / "BraTS_1")
+    assert project.has_changed(opened)
+    np.testing.assert_array_equal(project.correction(opened).labels, correction.labels)
+    project.save_correction(opened, project.correction(opened))
+    assert not project.has_changed(opened)
+    assert len(list(project.corrections())) == 1
 
 
 def test_nothing_confirmed_is_nothing_to_learn_from(project, case):

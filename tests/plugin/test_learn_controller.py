@@ -140,7 +140,7 @@ def test_an_error_from_inside_the_model_is_shown_and_the_button_comes_back(workp
 
 
 def test_a_project_that_cannot_be_written_is_said_and_the_work_stays(workplace, qtbot, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OutputError("The disk is full. Choose another place.")
 
     monkeypatch.setattr(workplace.project, "save_correction", refuse)

@@ -40,10 +40,12 @@ class CorrectionSaver(QObject):
     Signals:
         saved(str): A correction is in the project; its file.
         failed(str): It could not be saved; one sentence. It stays in memory, and `save_again` tries once more.
+        said(str): It was saved over what somebody else had confirmed in the same slices; one sentence.
     """
 
     saved = Signal(str)
     failed = Signal(str)
+    said = Signal(str)
     _ended = Signal(object)
 
     def __init__(self, project: Callable[[], Project | None], parent: QObject | None = None) -> None:
@@ -103,18 +105,22 @@ class CorrectionSaver(QObject):
             f"What is confirmed of {job.case.id} is not saved: there is no project. Choose a place for it under Case."
         )
 
-    def _save(self, project: Project, place: _Key) -> Path:
+    def _save(self, project: Project, place: _Key) -> tuple[Path, list[str]]:
         with self._lock:
             job = self._waiting.pop(place)
-        path = project.save_correction(job.case, job.correction)
+        told: list[str] = []
+        path = project.save_correction(job.case, job.correction, told=told)
         with self._lock:
             if self._unsaved.get(job.key) is job:
                 del self._unsaved[job.key]
-        return path
+        return path, told
 
-    def _on_ended(self, future: Future[Path]) -> None:
+    def _on_ended(self, future: Future[tuple[Path, list[str]]]) -> None:
         error = future.exception()
         if error is None:
-            self.saved.emit(str(future.result()))
+            path, told = future.result()
+            self.saved.emit(str(path))
+            for words in told:
+                self.said.emit(words)
         elif isinstance(error, Exception):
             self.failed.emit(sentence(error))

@@ -42,10 +42,12 @@ class LearnController(QObject):
     Signals:
         model_made(object): The `ModelRecord` of a new model in the project; model lists should be read again.
         save_failed(str): What is confirmed could not be saved; it stays in memory.
+        contradicted(str): It was saved over what somebody else had confirmed in the same slices.
     """
 
     model_made = Signal(object)
     save_failed = Signal(str)
+    contradicted = Signal(str)
 
     def __init__(
         self, panel: LearnPanel, confirmations: Confirmations, sources: LearnSources, parent: QObject | None = None
@@ -61,6 +63,7 @@ class LearnController(QObject):
         panel.cancel_requested.connect(self._on_cancel_requested)
         self._saver.failed.connect(self._on_save_failed)
         self._saver.saved.connect(self._on_saved)
+        self._saver.said.connect(self.contradicted)
         self._save_error = ""
         self.refresh()
 

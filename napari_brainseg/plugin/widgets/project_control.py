@@ -113,6 +113,11 @@ def _kept(project: Project, case: Case) -> Generator[Progress, None, Kept]:
     # Each is read for itself: a damaged labels file must not cost what was confirmed.
     try:
         correction = project.correction(case)
+        if project.has_changed(case):
+            problems.append(
+                f"The images of {case.id} are not those whose slices were confirmed. Look at these slices again; "
+                "what you confirm anew or leave counts for the images as they are now."
+            )
     except BrainsegError as error:
         problems.append(str(error))
     try:

@@ -260,6 +260,7 @@ class Workbench(QWidget):
         self.save_button.clicked.connect(self._save_if_dirty)
         learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
         learn.save_failed.connect(self._say)
+        learn.contradicted.connect(self._say)
         self.segment_panel.model_changed.connect(learn.refresh)
 
     def _actions(self) -> ShortcutActions:
