@@ -54,7 +54,7 @@ def score_line(record: ModelRecord) -> str:
     if not after:
         return ""
     changes = ", ".join(f"{name} {before[name]:.3f} → {value:.3f}" for name, value in after.items() if name in before)
-    return f"from {record.parent}; Dice on its confirmed slices {changes}"
+    return f"from {record.parent_display_name}; Dice on its confirmed slices {changes}"
 
 
 def scores_table(scores: Mapping[str, Mapping[str, object]]) -> str:

@@ -6,13 +6,15 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from napari_brainseg.base.errors import ModelError, OutputError
 from napari_brainseg.base.paths import shipped_models, write_text
-from napari_brainseg.model_store.store import REPLACED, ModelRecord, model_places, read_record
+from napari_brainseg.model_store.lineage import Lineage
+from napari_brainseg.model_store.store import REPLACED, ModelRecord, list_models, model_places, read_record
 
 MODEL_FILES = ("model.json", "weights.safetensors", "README.md")
 # What the file browsers of macOS and Windows leave behind.
@@ -73,7 +75,7 @@ def is_taken(name: str, places: Iterable[Path]) -> bool:
 def rename_model(record: ModelRecord, name: str, places: Iterable[Path] = ()) -> ModelRecord:
     """Give a model's folder, its `model.json` and its card another name, and return its record.
 
-    Models that were fine-tuned from it know it by its weights and go on finding it.
+    Models of these places that were fine-tuned from it get its new name; others know it by its weights.
 
     Raises:
         ModelError: The name cannot be used or is taken, or the model came with the program or lies elsewhere.
@@ -89,6 +91,7 @@ def rename_model(record: ModelRecord, name: str, places: Iterable[Path] = ()) ->
     if is_taken(name, places) and name.casefold() != record.name.casefold():
         raise ModelError(f"There is a model {name} already. Choose another name.")
     target = folder.parent / name
+    children = Lineage(list_models(places)).children(record)
     try:
         # One step, after which the model has its new name: what is written in it below is a courtesy to readers.
         folder.rename(target)
@@ -100,6 +103,8 @@ def rename_model(record: ModelRecord, name: str, places: Iterable[Path] = ()) ->
         heading, _, rest = renamed.card.partition("\n")
         if heading in (f"# {record.name}", f"# {record.display_name}"):
             write_text(target / "README.md", f"# {name}\n{rest}")
+        for child in children:
+            _name_parent(child, name)
     return renamed
 
 
@@ -119,6 +124,13 @@ def delete_model(record: ModelRecord, places: Iterable[Path] = ()) -> None:
     except OSError as error:
         raise OutputError(_not_changed(folder, "deleted", error)) from error
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _name_parent(child: ModelRecord, name: str) -> None:
+    told = child.training.get("parent")
+    training = {**child.training, "parent": {**told, "name": name}} if isinstance(told, Mapping) else child.training
+    if child.folder is not None:
+        write_text(child.folder / "model.json", replace(child, parent=name, training=training).to_json())
 
 
 def _refuse_other_files(folder: Path) -> None:

@@ -74,6 +74,15 @@ class ModelRecord:
         return self.name if found is None else f"{found[1]}·{found[2]}"
 
     @property
+    def parent_display_name(self) -> str:
+        """The name of the model it was fine-tuned from as people see it; empty where it was not fine-tuned."""
+        own, parents = _OF_A_LINE.fullmatch(self.name), _OF_A_LINE.fullmatch(self.parent or "")
+        # A line's first model has no number, so a numbered parent of the same line was fine-tuned as well.
+        if own is not None and parents is not None and own[1] == parents[1]:
+            return f"{parents[1]}·{parents[2]}"
+        return self.parent or ""
+
+    @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file as it was written; empty in files of older versions."""
         return str(self.training.get("sha256", ""))

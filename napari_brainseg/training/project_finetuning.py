@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import shipped_models, why_not_writable
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
+from napari_brainseg.model_store.lineage import free_name
 from napari_brainseg.model_store.model import load_model, save_model
-from napari_brainseg.model_store.store import ModelRecord, model_places
+from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 from napari_brainseg.training.finetuning import FinetuneResult, finetune
 
@@ -88,16 +88,6 @@ def finetune_project(
         shutil.rmtree(target, ignore_errors=True)
         token.raise_if_cancelled()
     return TaughtModel(saved, result, tuple(skipped))
-
-
-def free_name(record: ModelRecord, places: Iterable[Path]) -> str:
-    """Return the next name of a model's line that no place holds: `lgg-2` after `lgg`, `lgg-3` after `lgg-2`."""
-    line = record.name if record.parent is None else re.sub(r"-\d+$", "", record.name)
-    every = model_places(places)
-    number = 2
-    while any((place / f"{line}-{number}").exists() for place in every):
-        number += 1
-    return f"{line}-{number}"
 
 
 def card(result: FinetuneResult, model_name: str) -> str:

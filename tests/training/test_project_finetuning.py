@@ -11,10 +11,11 @@ from napari_brainseg.base.progress import CancelToken, run_to_end
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
 from napari_brainseg.cases.sample_files import write_slice_files
+from napari_brainseg.model_store.lineage import free_name
 from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
 from napari_brainseg.model_store.store import ModelRecord, list_models
 from napari_brainseg.training.finetune_settings import FinetuneSettings
-from napari_brainseg.training.project_finetuning import finetune_project, free_name
+from napari_brainseg.training.project_finetuning import finetune_project
 
 QUICK = FinetuneSettings(steps=2, batch=2, device="cpu")
 
