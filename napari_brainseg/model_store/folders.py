@@ -100,12 +100,17 @@ def rename_model(record: ModelRecord, name: str, places: Iterable[Path] = ()) ->
     renamed = read_record(target)
     with suppress(OutputError):
         write_text(target / "model.json", renamed.to_json())
-        heading, _, rest = renamed.card.partition("\n")
-        if heading in (f"# {record.name}", f"# {record.display_name}"):
-            write_text(target / "README.md", f"# {name}\n{rest}")
+        if renamed.card:
+            write_text(target / "README.md", retitled_card(renamed.card, record, name))
         for child in children:
             _name_parent(child, name)
     return renamed
+
+
+def retitled_card(card: str, record: ModelRecord, name: str) -> str:
+    """Return a model's card with its new name as heading; a heading that is not its old name stays."""
+    heading, end, rest = card.partition("\n")
+    return f"# {name}{end}{rest}" if heading.strip() in (f"# {record.name}", f"# {record.display_name}") else card
 
 
 def delete_model(record: ModelRecord, places: Iterable[Path] = ()) -> None:

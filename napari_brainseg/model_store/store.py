@@ -111,7 +111,19 @@ def read_record(folder: Path) -> ModelRecord:
     """Read `model.json` of a model folder; raise `ModelError` that says what is wrong with which file."""
     path = folder / "model.json"
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model folder.") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not a model description ({error}). Choose another model folder.") from error
+    return parse_record(text, folder)
+
+
+def parse_record(text: str, folder: Path) -> ModelRecord:
+    """Return the record that the text of `folder`'s model.json describes; raise `ModelError` as `read_record` does."""
+    path = folder / "model.json"
+    try:
+        facts = json.loads(text)
         if facts.pop("format") != FORMAT:
             raise ModelError(f"{path} was written by a newer version. Update napari-brainseg.")
         preprocessing = facts["preprocessing"]
@@ -123,8 +135,6 @@ def read_record(folder: Path) -> ModelRecord:
         facts["name"] = folder.absolute().name.removeprefix(REPLACED)
         record = ModelRecord(**facts, folder=folder)
         _check_types(record)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}). Choose another model folder.") from error
     except ModelError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, BrainsegError) as error:
