@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QToolButton, QWidget
 
 PANEL_WIDTH = 340
 # Red for what failed and green for what was done, legible on a dark and on a light window.
@@ -78,6 +78,14 @@ def notice(parent: QWidget | None = None) -> QFrame:
     frame = QFrame(parent)
     frame.setObjectName("notice")
     return frame
+
+
+def link(text: str) -> QToolButton:
+    """Return a small underlined button."""
+    button = QToolButton()
+    button.setObjectName("link")
+    button.setText(text)
+    return button
 
 
 def _label(text: str, name: str, parent: QWidget | None) -> QLabel:

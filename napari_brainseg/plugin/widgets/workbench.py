@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import napari.viewer
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.reading import OpenOptions
@@ -26,6 +26,7 @@ from napari_brainseg.plugin.widgets.export_control import ExportControl
 from napari_brainseg.plugin.widgets.export_panel import ExportPanel
 from napari_brainseg.plugin.widgets.file_start import FileStart
 from napari_brainseg.plugin.widgets.fold import Fold
+from napari_brainseg.plugin.widgets.footer import Footer
 from napari_brainseg.plugin.widgets.kept_work import KeptWork
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
@@ -41,7 +42,7 @@ from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel
 from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
-from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, sheet
+from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, link, sheet
 from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
 from napari_brainseg.plugin.widgets.wheel_guard import WheelGuard
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
@@ -155,6 +156,7 @@ class Workbench(QWidget):
         self.correct_panel.working_line.hide()  # the header of the panel says it
         self.strip, self.switches = ConfirmedStrip(), ViewSwitches()
         self.strip.hide()
+        self.footer = Footer(self.switches)
         self.confirmations = Confirmations(self.viewer, self.bridge, self)
         self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
@@ -174,7 +176,7 @@ class Workbench(QWidget):
             device=lambda: str(self.segment_panel.device_box.currentData()),
         )
         self.learn_controller = LearnController(self.learn_panel, self.confirmations, sources, self)
-        self.save_button = _link("save")
+        self.save_button = link("save")
         self.save_button.setToolTip("Save the labels as a new version in the project")
         self.save_button.hide()
         self.folds = {
@@ -200,36 +202,15 @@ class Workbench(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(area, 1)
-        layout.addLayout(self._footer())
+        layout.addWidget(self.footer)
         self.setMinimumWidth(PANEL_WIDTH)
         self._wheel_guard = WheelGuard(self)
         self._on_theme()
 
-    def _footer(self) -> QVBoxLayout:
-        line = QLabel("For research use, not for diagnosis")
-        line.setObjectName("hint")
-        line.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        keys, view, types = _link("Keys"), _link("View"), _link("File types of napari")
-        keys.clicked.connect(lambda: ShortcutsDialog(self).show())
-        view.setCheckable(True)
-        view.toggled.connect(self.switches.setVisible)
-        self.switches.hide()
-        types.clicked.connect(self.patterns_row.show_in_use)
-        links = QHBoxLayout()
-        links.addStretch(1)
-        for link in (keys, view, types):
-            links.addWidget(link)
-        links.addStretch(1)
-        footer = QVBoxLayout()
-        footer.setContentsMargins(10, 4, 10, 6)
-        footer.setSpacing(2)
-        footer.addWidget(self.switches)
-        footer.addLayout(links)
-        footer.addWidget(line)
-        return footer
-
     def _connect(self) -> None:
         self.viewer.events.theme.connect(self._on_theme)
+        self.footer.keys_requested.connect(lambda: ShortcutsDialog(self).show())
+        self.footer.types_requested.connect(self.patterns_row.show_in_use)
         self.case_control.leaving.connect(self._on_leaving)
         self.case_control.opened.connect(self._on_opened)
         self.case_control.changed.connect(self._on_changed)
@@ -377,10 +358,3 @@ def _stacked(*widgets: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget)
     return column
-
-
-def _link(text: str) -> QToolButton:
-    button = QToolButton()
-    button.setObjectName("link")
-    button.setText(text)
-    return button
