@@ -1,11 +1,14 @@
-"""How large napari's brush is in voxels and mm."""
+"""How large napari's brush is in voxels and mm, and which voxels lie under it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor
 
-from napari_brainseg.cases.volume import Spacing
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brainseg.cases.volume import Shape, Spacing
 
 
 def brush_voxels(size: int, spacing: Sequence[float]) -> tuple[int, ...]:
@@ -20,6 +23,30 @@ def brush_voxels(size: int, spacing: Sequence[float]) -> tuple[int, ...]:
     radius = size // 2 + 0.5
     finest = min(spacing)
     return tuple(2 * floor(radius * finest / step) + 1 for step in spacing)
+
+
+def voxels_under_brush(
+    centre: Sequence[int], size: int, spacing: Sequence[float], painted: Sequence[int], shape: Shape
+) -> NDArray[np.intp]:
+    """Return the flat positions of the voxels that napari paints with the brush at `centre`.
+
+    Args:
+        centre: The voxel (Z, Y, X) under the cursor; it may lie outside.
+        size: `layer.brush_size`.
+        spacing: Along (Z, Y, X), in any one unit.
+        painted: The axes that are painted: two of (0, 1, 2), or all three.
+        shape: (Z, Y, X) of the labels.
+    """
+    steps = [spacing[axis] for axis in painted]
+    reach = dict(zip(painted, (width // 2 for width in brush_voxels(size, steps)), strict=True))
+    first = [max(0, centre[axis] - reach.get(axis, 0)) for axis in range(3)]
+    last = [min(shape[axis], centre[axis] + reach.get(axis, 0) + 1) for axis in range(3)]
+    places = np.meshgrid(*(np.arange(*ends) for ends in zip(first, last, strict=True)), indexing="ij")
+    distance = np.zeros(places[0].shape)
+    for axis in painted:
+        distance += ((places[axis] - centre[axis]) * spacing[axis] / min(steps)) ** 2
+    under = distance <= (size // 2 + 0.5) ** 2
+    return np.asarray(np.ravel_multi_index([place[under] for place in places], shape), np.intp)
 
 
 def describe_brush(size: int, spacing: Spacing | None, painted: Sequence[int]) -> str:

@@ -115,6 +115,11 @@ class EditHistory:
         return len(self._undo)
 
     @property
+    def steps(self) -> tuple[Edit, ...]:
+        """What was done and not undone, the oldest first, as far as it is remembered."""
+        return tuple(self._undo)
+
+    @property
     def nbytes(self) -> int:
         """The memory that all steps hold, in bytes."""
         return sum(e.nbytes for e in self._undo) + sum(e.nbytes for e in self._redo)

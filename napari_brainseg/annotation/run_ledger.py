@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_brainseg.annotation.editing import Absorbed, LabelEditor, changed_voxels
-from napari_brainseg.annotation.edits import Edit, flat_indices
+from napari_brainseg.annotation.edits import Edit, Indices, flat_indices
 from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.cases.volume import Shape
 
 Window = tuple[slice, slice, slice]
 
@@ -19,7 +21,8 @@ _UNANSWERED = 255
 class RunLedger:
     """Two sets of labels while a run goes on: those on screen, and those without the run, as if it had never begun.
 
-    A voxel that a person changes after the run began is the person's: the model's answer for it is noted, not shown.
+    A voxel that a person changes after the run began, or paints over with the value that it has already, is the
+    person's: the model's answer for it is noted, not shown.
     The steps that can be undone are kept in terms of the labels without the run, so that it can be taken back whole.
 
     Args:
@@ -32,6 +35,7 @@ class RunLedger:
         self._mine = np.zeros(self._without.shape, bool)
         self._answers = np.full(self._without.shape, _UNANSWERED, np.uint8)
         self._acts: list[tuple[Edit, str]] = []
+        self._held: list[Indices] = []
 
     @property
     def without(self) -> LabelArray:
@@ -59,11 +63,32 @@ class RunLedger:
         """Leave the voxels of an edit, which may be part of a stroke, to the person."""
         self._mine.reshape(-1)[edit.indices] = True
 
-    def keep(self, step: Edit) -> Edit:
-        """Return a person's whole step in terms of the labels without the run, for the history."""
+    def hold(self, indices: NDArray[np.integer]) -> None:
+        """Leave voxels to the person who paints over them, now as the value that they have; the next step has them."""
+        held = flat_indices(indices, self._shape)
+        self._mine.reshape(-1)[held] = True
+        self._held.append(held)
+
+    @property
+    def holding(self) -> bool:
+        """Whether voxels are held that no step has yet."""
+        return any(held.size for held in self._held)
+
+    def keep(self, step: Edit | None, source: str) -> Edit | None:
+        """Return a person's whole step in terms of the labels without the run, for the history.
+
+        Args:
+            step: What it changed on screen, or None where it only went over voxels that have the value already.
+            source: What made it.
+        """
+        indices = _all_of([*([] if step is None else [step.indices]), *self._held], self._shape)
+        self._held = []
+        if not indices.size:
+            return None
         flat = self._without.reshape(-1)
-        kept = replace(step, before=flat[step.indices])
-        flat[step.indices] = step.after
+        after = self._editor.labels.reshape(-1)[indices]
+        kept = Edit(indices, flat[indices], after, source, self._shape)
+        flat[indices] = after
         self._acts.append((kept, "made"))
         return kept
 
@@ -104,7 +129,16 @@ class RunLedger:
         indices = changed_voxels(after, before)
         if not indices.size:
             return None
-        depth, rows, columns = before.shape
-        shape = (depth, rows, columns)
         values = before.reshape(-1)[indices], after.reshape(-1)[indices]
-        return Edit(flat_indices(indices, shape), *values, source, shape)
+        return Edit(flat_indices(indices, self._shape), *values, source, self._shape)
+
+    @property
+    def _shape(self) -> Shape:
+        depth, rows, columns = self._without.shape
+        return depth, rows, columns
+
+
+def _all_of(parts: Sequence[Indices], shape: Shape) -> Indices:
+    if len(parts) == 1:
+        return parts[0]
+    return flat_indices(np.unique(np.concatenate(parts)), shape) if parts else flat_indices(np.zeros(0, int), shape)

@@ -24,7 +24,14 @@ class Session:
         edit = self.editor.change_at(index, np.array([value], np.uint8), "brush").edit
         self.editor.write(self.data, edit)
         self.ledger.touch(edit)
-        self.history.push(self.ledger.keep(edit))
+        self.history.push(self.ledger.keep(edit, edit.source))
+
+    def paint_over(self, *voxels):
+        """Paint voxels with the value that they have."""
+        self.ledger.hold(np.array([np.ravel_multi_index(voxel, SHAPE) for voxel in voxels]))
+        assert self.ledger.holding
+        self.history.push(self.ledger.keep(None, "brush"))
+        assert not self.ledger.holding
 
     def answer(self, window, value):
         labels = np.full(self.data[window].shape, value, np.uint8)
@@ -113,6 +120,46 @@ def test_undoing_a_stroke_shows_what_the_model_says_there(session):
     session.step("redo")
     session.answer(WHOLE, 2)
     assert session.data[1, 1, 1] == 3
+
+
+def test_what_is_painted_over_with_its_own_value_keeps_it(session):
+    session.paint_over((1, 1, 1), (1, 1, 2))
+    session.answer(WHOLE, 2)
+    assert not session.data[1, 1, 1:3].any()
+    assert np.count_nonzero(session.data == 2) == session.data.size - 2
+
+    session.paint_over((0, 0, 0))
+    session.answer(WHOLE, 1)
+    assert session.data[0, 0, 0] == 2
+    assert session.ledger.without[0, 0, 0] == 2, "the person said so, whatever becomes of the run"
+
+
+def test_undoing_it_gives_the_voxels_back_to_the_model(session):
+    session.answer(WHOLE, 2)
+    session.paint_over((0, 0, 0))
+    session.answer(WHOLE, 1)
+
+    session.step("undo")
+    assert session.data[0, 0, 0] == 1
+    assert not session.ledger.without.any()
+
+    session.step("redo")
+    session.answer(WHOLE, 3)
+    assert session.data[0, 0, 0] == 2
+
+
+def test_a_stroke_over_both_kinds_of_voxels_is_one_step(session):
+    session.answer(WHOLE, 2)
+    edit = session.editor.change_at(np.array([0, 1]), np.array([2, 3], np.uint8), "brush").edit
+    session.ledger.hold(np.array([0]))
+    session.editor.write(session.data, edit)
+    session.ledger.touch(edit)
+
+    kept = session.ledger.keep(edit, "brush")
+
+    np.testing.assert_array_equal(kept.indices, [0, 1])
+    np.testing.assert_array_equal(kept.before, [0, 0])
+    np.testing.assert_array_equal(kept.after, [2, 3])
 
 
 def test_undoing_the_second_stroke_leaves_the_first(session):

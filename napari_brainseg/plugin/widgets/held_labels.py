@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.annotation.editing import ForeignValues, LabelEditor
+from napari_brainseg.annotation.edits import Edit
 from napari_brainseg.annotation.run_ledger import RunLedger
 from napari_brainseg.annotation.volumes import VolumeRow, measure_volumes
 from napari_brainseg.cases.labels import LabelScheme
@@ -23,12 +24,15 @@ class HeldLabels(QObject):
     Attributes:
         spacing_changed: The size of a voxel is another, or is known now.
         dirty_changed: The labels are unsaved, or are saved again (bool).
+        kept: A whole step in terms of `EditingBridge.settled`, the labels without what a running model has delivered
+            (`Edit`): what is worth keeping.
         foreign_found: A change brought values outside the scheme (`ForeignValues`).
         said: A sentence for the person at the screen.
     """
 
     spacing_changed = Signal()
     dirty_changed = Signal(bool)
+    kept = Signal(object)
     foreign_found = Signal(object)
     said = Signal(str)
 
@@ -39,6 +43,7 @@ class HeldLabels(QObject):
         self._editor: LabelEditor | None = None
         self._spacing: Spacing | None = None
         self._run: RunLedger | None = None
+        self._stroke: list[Edit] | None = None
         self._dirty = False
         self._revision = 0
 
@@ -46,6 +51,11 @@ class HeldLabels(QObject):
     def layer(self) -> Labels | None:
         """The working layer."""
         return self._layer
+
+    @property
+    def dims(self) -> Any:
+        """The viewer's dims: which axes are shown, and painted."""
+        return self._viewer.dims
 
     @property
     def scheme(self) -> LabelScheme | None:
@@ -61,6 +71,11 @@ class HeldLabels(QObject):
     def filling(self) -> bool:
         """Whether a model run is filling in the labels; what it delivers counts as a change once it is over."""
         return self._run is not None
+
+    @property
+    def stroking(self) -> bool:
+        """Whether a stroke goes on, which becomes a step at its end."""
+        return self._stroke is not None
 
     @property
     def counts(self) -> NDArray[np.int64]:

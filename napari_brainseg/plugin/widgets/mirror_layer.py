@@ -11,6 +11,7 @@ from napari_brainseg.annotation.editing import as_label_array, changed_voxels
 from napari_brainseg.annotation.edits import Edit
 from napari_brainseg.annotation.region_painting import PaintRule
 from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.plugin.widgets.asked_voxels import AskedVoxels
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.label_guard import LabelGuard
 from napari_brainseg.plugin.widgets.layer_watch import LayerWatch
@@ -46,6 +47,10 @@ class MirrorLayer(QObject):
         self._watch.replaced.connect(self._on_replaced)
         self._watch.stroke_began.connect(bridge.begin_stroke)
         self._watch.stroke_ended.connect(self._on_stroke_ended)
+        # Voxels of the part that are painted once more are left to the person in the whole.
+        self._asked = AskedVoxels(layer, bridge.dims, lambda: bridge.filling, self)
+        self._asked.asked.connect(bridge.hold)
+        self._asked.painted.connect(lambda: bridge.end_hold(self._name(self._watch.tool)))
         bridge.changed.connect(self._on_changed)
         for key, action in (("Control-Z", bridge.undo), ("Control-Shift-Z", bridge.redo)):
             layer.bind_key(key, lambda _layer, action=action: action() and None, overwrite=True)
@@ -56,6 +61,7 @@ class MirrorLayer(QObject):
         self._redraw.stop()
         self._bridge.changed.disconnect(self._on_changed)
         self._watch.close()
+        self._asked.close()
         self._guard.close()
 
     def _on_touched(self, tool: str) -> None:
