@@ -21,7 +21,7 @@ VERBS = {
     "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",
     "evaluate": "score masks against references, or a model on a part of a split",
-    "models": "list the models that can be used",
+    "models": "list, compare, rename, export, import, delete models; go back to an earlier one",
 }
 
 
@@ -37,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, text in VERBS.items():
         verb = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
         if name == chosen:  # only the chosen verb's module is imported, so that `brainseg info` never waits for torch
-            import_module(f"napari_brainseg.cli.{name}").add_arguments(verb)
+            module = import_module(f"napari_brainseg.cli.{name}")
+            module.add_arguments(verb)
+            if hasattr(module, "completed"):  # a verb with commands of its own, one of which may be left out
+                arguments = [name, *module.completed(arguments[1:])]
     parsed, rest = parser.parse_known_args(arguments)
     # argparse takes words such as key=value in one place only; people write them between the options too.
     if rest and not (hasattr(parsed, "overrides") and all("=" in r and not r.startswith("-") for r in rest)):
