@@ -39,6 +39,15 @@ class Outlook:
         """The volume in words: `61.2 mL`, or `1,204 voxels` where the spacing is unknown."""
         return f"{self.ml:.1f} mL" if self.ml is not None else f"{self.voxels:,} voxels"
 
+    def is_like(self, other: Outlook) -> bool:
+        """Whether the two give the same rank and the same volume, as far as a list shows them."""
+
+        def shown(outlook: Outlook) -> tuple[str, float | None]:
+            error = outlook.expected_error
+            return outlook.volume_text, None if error is None else round(error, 2)
+
+        return shown(self) == shown(other)
+
 
 @dataclass(frozen=True)
 class CaseLine:

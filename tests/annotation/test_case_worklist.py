@@ -99,6 +99,13 @@ def test_an_outlook_comes_back_as_it_was(project, data):
     assert Outlook(None, 61234, 61.234).volume_text == "61.2 mL"
 
 
+def test_outlooks_are_alike_where_a_list_shows_the_same():
+    assert Outlook(0.251, 61234, 61.234).is_like(Outlook(0.249, 61201, 61.201))
+    assert not Outlook(0.251, 61234, 61.234).is_like(Outlook(0.261, 61234, 61.234))
+    assert not Outlook(0.251, 61234, 61.234).is_like(Outlook(0.251, 61999, 61.999))
+    assert not Outlook(None, 5, None).is_like(Outlook(0.2, 5, None))
+
+
 @pytest.mark.parametrize("text", ["", "[]", json.dumps({"format": 1}), json.dumps({"format": 99})])
 def test_a_damaged_outlook_costs_the_rank_alone(project, data, text):
     note_outlook(project, case(data, 1), Outlook(0.25, 1234, 1.2))

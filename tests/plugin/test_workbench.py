@@ -98,7 +98,8 @@ def test_a_folder_of_cases_is_listed_and_the_next_is_one_step_away(workbench, tm
     ]
     assert workbench.case.id == "Brats18_Test_1_1"
 
-    workbench.case_control.step(1)
+    qtbot.waitUntil(lambda: len(workbench.worklist.cases.lines) == 3)
+    workbench.worklist.cases.step(1)
     qtbot.waitUntil(lambda: workbench.case.id == "Brats18_Test_2_1", timeout=20_000)
     assert box.currentIndex() == 1
 

@@ -61,14 +61,6 @@ class CaseControl(QObject):
         """Open files and folders, without asking which reader; `options` count for the first case."""
         self.opening.open_paths(paths, options)
 
-    def step(self, by: int) -> None:
-        """Open the next (1) or previous (-1) case of the list, and say so where there is none."""
-        target = self.opening.index + by
-        if 0 <= target < len(self.opening.files):
-            self.opening.open_index(target)
-        else:
-            self._viewer.status = "There is no further case in the list."
-
     def attach(self, path: Path) -> None:
         """Attach labels from a file or a folder to the open case."""
         self._change(partial(attach_labels, path=path), f"Reading {path.name} …")

@@ -25,6 +25,8 @@ class ShortcutActions:
         redo: Make it again.
         confirm: Confirm the shown slice.
         take_back: Take that back.
+        next_place: Show the next place to look at.
+        previous_place: Show the one before.
         hold_overlay: The overlay key went down (True) or up (False).
         toggle_outline: Outlines or filled.
         toggle_smooth: Smooth images or plain pixels.
@@ -40,6 +42,8 @@ class ShortcutActions:
     redo: Callable[[], object]
     confirm: Callable[[], object]
     take_back: Callable[[], object]
+    next_place: Callable[[], object]
+    previous_place: Callable[[], object]
     hold_overlay: Callable[[bool], object]
     toggle_outline: Callable[[], object]
     toggle_smooth: Callable[[], object]
@@ -78,17 +82,19 @@ KEYS: tuple[Key, ...] = (
     Key("Ctrl+Shift+Z", "redo", Where.LAYER, "redo"),
     Key("K", "confirm the shown slice", Where.WINDOW, "confirm"),
     Key("Shift+K", "take the confirmation back", Where.WINDOW, "take_back"),
+    Key("N", "next place to look at, with the reason", Where.WINDOW, "next_place"),
+    Key("Shift+N", "previous place to look at", Where.WINDOW, "previous_place"),
     Key("H", "overlay off while held; a tap switches it", Where.WINDOW, "hold_overlay", held=True),
     Key("U", "labels as outlines or filled", Where.WINDOW, "toggle_outline"),
     Key("Q", "images smooth or as plain pixels", Where.WINDOW, "toggle_smooth"),
     *(Key(f"Shift+{n}", f"show channel {n}", Where.WINDOW, "show_channel", n) for n in (1, 2, 3, 4)),
     Key("W", "with a drag: window and level; twice: reset", Where.WINDOW, "hold_window_level", held=True),
-    Key("PgDown", "next case", Where.WINDOW, "next_case"),
-    Key("PgUp", "previous case", Where.WINDOW, "previous_case"),
+    Key("PgDown", "next case of the worklist", Where.WINDOW, "next_case"),
+    Key("PgUp", "previous case of the worklist", Where.WINDOW, "previous_case"),
 )
 
 # napari's status line lists its own keys for labels, of which several are ours here.
-HELP = "1 to 4 class, 0 eraser, G polygon, F fill, L pick, Z or space move, K confirm slice, Ctrl+Z undo"
+HELP = "1 to 4 class, 0 eraser, G polygon, F fill, L pick, Z or space move, K confirm slice, N next place, Ctrl+Z undo"
 
 # napari's own keys for labels that stay as they are, shown in the list beside ours.
 NAPARI_KEYS: tuple[tuple[str, str], ...] = (

@@ -39,6 +39,7 @@ class Opening(QObject):
         self.files: list[CaseFiles] = []
         self.index = 0
         self._options = OpenOptions()
+        self._name: str | None = None  # of the case that is wanted among those that are looked for
         self._open: tuple[CaseFiles, Case] | None = None  # what is open, which may not be what was asked for last
         self._task: BackgroundTask | None = None
 
@@ -47,12 +48,17 @@ class Opening(QObject):
         """The files of the case that was opened last, read or not."""
         return self.files[self.index] if self.index < len(self.files) else None
 
-    def open_paths(self, paths: Sequence[Path], options: OpenOptions | None = None) -> None:
-        """Find the cases in `paths` and open the first; `options` count for that one."""
-        self._options = options or OpenOptions()
+    def open_paths(self, paths: Sequence[Path], options: OpenOptions | None = None, name: str | None = None) -> None:
+        """Find the cases in `paths` and open the one called `name`, else the first; `options` count for that one."""
+        self._options, self._name = options or OpenOptions(), name
         names = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
         self.busy.emit(f"Looking into {names} …")
         self._run(_find(paths), self._on_found)
+
+    def open_found(self, files: Sequence[CaseFiles], index: int) -> None:
+        """Open one of cases that were found before, and go on with these as the list."""
+        self.files, self._options = list(files), OpenOptions()
+        self._read(index)
 
     def open_index(self, index: int) -> None:
         """Open another of the cases found; out of range does nothing."""
@@ -97,7 +103,7 @@ class Opening(QObject):
 
     def _on_found(self, found: list[CaseFiles]) -> None:
         self.files = found
-        self._read(0)
+        self._read(next((n for n, files in enumerate(found) if files.id == self._name), 0))
 
     def _on_changed(self, case: Case) -> None:
         if self._open is not None:

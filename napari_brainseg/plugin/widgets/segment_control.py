@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,13 @@ class SegmentControl(QObject):
 
     Signals:
         predicted(object, str): Labels as the model gave them, in the working layer's scheme, and the model.
+        answered(object, object): The `Segmentation` as the model gave it, once it is shown, and the only slice along Z
+            that was meant, or None for all.
         attach_requested(object): A labels file (`Path`) was chosen to start from.
     """
 
     predicted = Signal(object, str)
+    answered = Signal(object, object)
     attach_requested = Signal(object)
 
     def __init__(
@@ -77,9 +81,11 @@ class SegmentControl(QObject):
         name = chosen or (current.name if current is not None and _fits(current.channels, case) else None)
         selected = next((record for record in records if record.name == name), fitting)
         self._panel.show_models(records, selected)
-        taught = [r.name for r in records if r.parent is not None and case is not None and _fits(r.channels, case)]
-        if selected is not None and name is None and taught and selected.name not in taught:
-            self._panel.show_outcome(f"{selected.name} is chosen. {taught[0]}, which was fine-tuned, is in the list.")
+        taught = [r for r in records if r.parent is not None and case is not None and _fits(r.channels, case)]
+        if selected is not None and name is None and taught and selected.parent is None:
+            self._panel.show_outcome(
+                f"{selected.display_name} is chosen. {taught[0].display_name}, which was fine-tuned, is in the list."
+            )
 
     def refresh_starts(self) -> None:
         """Offer what labels there are now to start from, and ask about a result only where labels exist."""
@@ -128,7 +134,8 @@ class SegmentControl(QObject):
             slices=None if request.whole_case else (shown, shown + 1),
             start=shown,
             flips=request.flips,
-            uncertainty="entropy" if request.uncertainty else "",
+            # Also where it is not shown: it costs a twentieth of the time and says where to look next.
+            uncertainty="entropy",
         )
         self.segmenting.start(case, request.model, settings)
 
@@ -158,10 +165,11 @@ class SegmentControl(QObject):
         except BrainsegError as error:
             self._panel.show_error(f"{error} Let the result become a layer of its own instead.")
             return
-        self._show_maps(result)
+        self._show_maps(result if request.uncertainty else replace(result, uncertainty=None))
         self._panel.show_notes(result.notes)
         if new is not None:
             self.predicted.emit(new, result.model)
+            self.answered.emit(result, new.slice)
         if request.whole_case and not self._had_working:
             self._go_to_tumour(result.labels)
         focus_canvas(self._viewer)

@@ -47,6 +47,8 @@ from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
 from napari_brainseg.plugin.widgets.wheel_guard import WheelGuard
 from napari_brainseg.plugin.widgets.window_level import WindowLevel
 from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
+from napari_brainseg.plugin.widgets.worklist_control import WorklistControl
+from napari_brainseg.plugin.widgets.worklist_panel import WorklistPanel
 
 # torch is loaded when the window has settled; a person needs longer than this to open a case.
 IDLE_MS = 1500
@@ -128,6 +130,7 @@ class Workbench(QWidget):
         # The window would keep its child, and with it everything that the keys call.
         self.shortcuts.setParent(None)
         self.recovery.close()
+        self.worklist.close()
         self.confirmations.close()
         self.correct_panel.close_down()
         learn, segment, opening = self.learn_controller, self.segment_control, self.case_control
@@ -163,6 +166,10 @@ class Workbench(QWidget):
         self.segment_control = SegmentControl(
             self.viewer, self.segment_panel, self.layers, self.working, self.bridge, self
         )
+        self.worklist_panel = WorklistPanel()
+        self.worklist = WorklistControl(
+            self.viewer, self.worklist_panel, self.confirmations, self.bridge, self.case_control.opening, self
+        )
         self.file_start = FileStart(self.segment_control, self.segment_panel, self.layers, self)
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
@@ -181,6 +188,7 @@ class Workbench(QWidget):
         self.save_button.hide()
         self.folds = {
             "Case": Fold("Case", self.case_panel),
+            "Worklist": Fold("Worklist", self.worklist_panel),
             "Segment": Fold("Segment", self.segment_panel),
             "Correct": Fold("Correct", _stacked(self.correct_panel, self.strip), corner=self.save_button),
             "Learn": Fold("Learn", self.learn_panel),
@@ -225,6 +233,10 @@ class Workbench(QWidget):
         self.switches.neurological_requested.connect(self.display.set_neurological)
         self.switches.colour_blind_requested.connect(self.display.set_colour_blind)
         self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
+        self.segment_control.answered.connect(self.worklist.take_answer)
+        self.working.began.connect(self.worklist.went_on_from)
+        self.worklist.headline_changed.connect(self.folds["Worklist"].set_summary)
+        self.worklist.said.connect(self._say)
         self._connect_correcting()
 
     def _connect_correcting(self) -> None:
@@ -253,13 +265,15 @@ class Workbench(QWidget):
             redo=self.bridge.redo,
             confirm=self.confirmations.confirm_slice,
             take_back=self.confirmations.take_back,
+            next_place=self.worklist.places.go_next,
+            previous_place=self.worklist.places.go_back,
             hold_overlay=self.display.hold_overlay,
             toggle_outline=self.display.outline_toggle,
             toggle_smooth=self.display.smooth_toggle,
             show_channel=self.display.show_channel,
             hold_window_level=self.window_level.hold,
-            next_case=lambda: self.case_control.step(1),
-            previous_case=lambda: self.case_control.step(-1),
+            next_case=lambda: self.worklist.cases.step(1),
+            previous_case=lambda: self.worklist.cases.step(-1),
         )
 
     def _on_leaving(self) -> None:
@@ -267,6 +281,7 @@ class Workbench(QWidget):
         self.segment_control.cancel()
         self._save_if_dirty()
         self.bridge.detach()
+        self.worklist.leave_case()
         self.confirmations.end()
 
     def _on_opened(self, case: Case) -> None:
@@ -289,9 +304,11 @@ class Workbench(QWidget):
         self.segment_control.show_case(case)
         self.correct_panel.show_case(case)
         self.export_control.show_case(case)
+        self.worklist.show_case(case)
         self.learn_controller.refresh()
 
     def _on_project_changed(self, project: Any) -> None:
+        self.worklist.cases.show_project(project)
         self.segment_control.model_folders = () if project is None else (project.models,)
         self.segment_control.refresh_models()
         self.learn_controller.save_again()
