@@ -240,4 +240,4 @@ def fit_in_words(model: ModelRecord, case: Case) -> str:
         return ""
     trained = set(missing) <= set(model.trained_to_miss)
     verdict = "was trained for that" if trained else "was not trained for that, so expect a worse result"
-    return f"Runs without {', '.join(missing)}: {model.name} {verdict}."
+    return f"Runs without {', '.join(missing)}: {model.display_name} {verdict}."

@@ -233,4 +233,27 @@ def test_a_fine_tuned_model_is_named_but_not_chosen(workbench, case_folder, tiny
     qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
 
     assert workbench.segment_panel.model.parent is None
-    assert "tiny-2, which was fine-tuned, is in the list." in workbench.segment_panel.outcome.text()
+    assert "tiny·2, which was fine-tuned, is in the list." in workbench.segment_panel.outcome.text()
+
+
+def test_a_fine_tuned_model_is_listed_with_its_history(workbench, case_folder, tiny_model, own_home, qtbot):
+    tiny = find_model(tiny_model)
+    facts = {
+        "parent": {"name": "old name", "version": "1", "sha256": tiny.weights_sha256},
+        "data": [{"case": "one", "slices": ["axial slice 1", "axial slice 2"]}],
+    }
+    taught = replace(tiny, name="tiny-2", parent="old name", training={**facts, "sha256": "0" * 64})
+    folder = workbench.project_control.project.models / "tiny-2"
+    shutil.copytree(tiny.folder, folder)
+    (folder / "model.json").write_text(taught.to_json())
+
+    workbench.open_paths([case_folder])
+    qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
+
+    box = workbench.segment_panel.model_box
+    assert "tiny·2" in [box.itemText(index) for index in range(box.count())]
+    box.setCurrentIndex(box.findText("tiny·2"))
+    assert box.toolTip() == "an untrained model\nFine-tuned from tiny with 2 slices in 1 case."
+    assert workbench.segment_panel.model == replace(taught, folder=folder)
+    box.setCurrentIndex(box.findText("tiny (version 1)"))
+    assert box.toolTip() == "an untrained model"

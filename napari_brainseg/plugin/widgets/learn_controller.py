@@ -108,7 +108,8 @@ class LearnController(QObject):
             self._panel.show_confirmed("", "")
             self._panel.show_error(str(error))
             return
-        self._panel.show_confirmed(count.describe() if count.slices else "", "" if record is None else record.name)
+        model = "" if record is None else record.display_name
+        self._panel.show_confirmed(count.describe() if count.slices else "", model)
 
     def _count(self, record: ModelRecord | None) -> Confirmed:
         """Count the open case from memory, and the others from the project, whose files are read once a case."""
@@ -148,7 +149,7 @@ class LearnController(QObject):
             self._panel.show_cancelled()
 
     def _on_returned(self, taught: Any) -> None:
-        self._panel.show_result(taught.record.name, taught.result.before, taught.result.after)
+        self._panel.show_result(taught.record.display_name, taught.result.before, taught.result.after)
         if taught.skipped:
             self._panel.show_error(f"Left out: {' '.join(taught.skipped)}")
         self.model_made.emit(taught.record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.card import score_line
+from napari_brainseg.model_store.lineage import Lineage, history_line
 from napari_brainseg.model_store.store import ModelRecord, fit_in_words
 from napari_brainseg.plugin.widgets.style import error_line, hint, say
 from napari_brainseg.plugin.widgets.task_row import TaskRow
@@ -101,9 +102,11 @@ class SegmentPanel(QWidget):
         """Fill the drop-down with models; `chosen` is selected, or none where no model fits."""
         self.model_box.blockSignals(True)
         self.model_box.clear()
-        for record in records:
-            self.model_box.addItem(f"{record.name} (version {record.version})", record)
-            self.model_box.setItemData(self.model_box.count() - 1, record.title, 3)  # 3: the tool tip
+        lineage = Lineage(records)
+        for index, record in enumerate(records):
+            self.model_box.addItem(entry_text(record), record)
+            told = (record.title, history_line(record, lineage.parent(record)))
+            self.model_box.setItemData(index, "\n".join(filter(None, told)), Qt.ItemDataRole.ToolTipRole)
         names = [record.name for record in records]
         self.model_box.setCurrentIndex(-1 if chosen is None else names.index(chosen.name))
         self.model_box.blockSignals(False)
@@ -178,6 +181,7 @@ class SegmentPanel(QWidget):
         self.card.setMarkdown(model.card if model else "")
         say(self.scores, score_line(model) if model else "")
         self.card_button.setEnabled(bool(model and model.card))
+        self.model_box.setToolTip(str(self.model_box.currentData(Qt.ItemDataRole.ToolTipRole) or ""))
         self._refresh()
         self.model_changed.emit()
 
@@ -245,8 +249,13 @@ def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> st
     if model is None:
         return "No model was made for these channels. Choose one anyway, or start from labels."
     if not set(model.channels) & set(case.channels):
-        return f"{model.name} needs {', '.join(model.channels)}, and this case has {', '.join(case.channels)}."
+        return f"{model.display_name} needs {', '.join(model.channels)}, and this case has {', '.join(case.channels)}."
     return ""
+
+
+def entry_text(record: ModelRecord) -> str:
+    """Return how a model is named in a list: `lgg·2`, or with its version where it was not fine-tuned."""
+    return record.display_name if record.parent is not None else f"{record.name} (version {record.version})"
 
 
 def _combo() -> QComboBox:
