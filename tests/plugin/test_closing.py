@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QWidget
 
+from napari_brainseg.annotation.journal import list_journals
 from napari_brainseg.plugin.widgets.closing import Answer, Closing
 
 
@@ -40,6 +41,11 @@ def test_saved_work_closes_without_a_question(window):
 
     assert window.close()
     closing.close()
+
+
+def found_in(workbench):
+    """The journals in the workbench's project."""
+    return list_journals(workbench.project_control.project.journal_folders())[0]
 
 
 class _AsksItself(QWidget):
@@ -83,7 +89,6 @@ def test_the_workbench_outlives_a_close_that_was_called_off(
     from napari.settings import get_settings
     from qtpy.QtWidgets import QDialog
 
-    from napari_brainseg.annotation.recovery import list_recoveries
     from napari_brainseg.plugin.widgets.canvas import main_window
     from napari_brainseg.plugin.widgets.workbench import Workbench
 
@@ -102,7 +107,7 @@ def test_the_workbench_outlives_a_close_that_was_called_off(
     monkeypatch.setattr(type(window), "closeEvent", _spontaneously(type(window).closeEvent))
 
     assert not window.close()
-    assert len(list_recoveries()) == 1
+    assert len(found_in(workbench)) == 1
     assert workbench.bridge.layer is not None
     workbench.close_down()
 
@@ -167,17 +172,17 @@ def test_unsaved_work_of_a_crash_comes_back(make_napari_viewer, opened, own_home
     painted = opened.bridge.layer.data.copy()
     painted[1, 2:4, 2:4] = 1
     opened.bridge.apply(painted, "brush")
-    opened.recovery.write().result(10)
     opened.close_down()
 
     viewer = make_napari_viewer()
     workbench = Workbench(viewer)
     viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
-    offers = workbench.recovery_offer.recoveries
+    qtbot.waitUntil(lambda: bool(workbench.recovery_offer.journals), timeout=20_000)
+    offers = workbench.recovery_offer.journals
     assert [offer.note.case_id for offer in offers] == ["Brats18_Test_1_1"]
 
     workbench.recovery_offer.restore_requested.emit(offers[0])
     qtbot.waitUntil(lambda: workbench.bridge.layer is not None, timeout=20_000)
     np.testing.assert_array_equal(workbench.bridge.layer.data, painted)
-    assert workbench.recovery_offer.recoveries == ()
+    assert workbench.recovery_offer.journals == ()
     workbench.close_down()

@@ -66,13 +66,13 @@ def kept(project, case):
 
 def test_restored_work_keeps_the_slices_confirmed_before(session, new_workbench, qtbot):
     painted = np.array(session.workbench.bridge.labels)
-    session.workbench.recovery.write_now()
     session.workbench.close_down()
     second = new_workbench()
-    [recovery] = second.recovery_offer.recoveries
+    qtbot.waitUntil(lambda: bool(second.recovery_offer.journals), timeout=20_000)
+    [journal] = second.recovery_offer.journals
 
     with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
-        second.recovery_offer.restore_requested.emit(recovery)
+        second.recovery_offer.restore_requested.emit(journal)
 
     np.testing.assert_array_equal(second.bridge.labels, painted)
     assert [s.index for s in second.confirmations.slices] == [5, 6]

@@ -8,6 +8,7 @@ import pytest
 from case_files import CASE_SHAPE, TUMOUR_SLICE
 
 import napari_brainseg.inference.engine
+from napari_brainseg.annotation.journal import list_journals
 from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import BRATS2017
@@ -332,7 +333,9 @@ def test_saving_while_a_run_goes_on_saves_the_labels_without_it(run):
     run.start()
     run.arrives(slab(2))
     np.testing.assert_array_equal(run.workbench.bridge.settled, mine)
-    assert run.workbench.recovery.write() is not None
+    run.workbench.journal.flush()
+    [journal], _ = list_journals(run.workbench.project_control.project.journal_folders())
+    np.testing.assert_array_equal(journal.load(), mine)
     run.workbench.save_button.click()
     assert not run.workbench.bridge.dirty
     run.cancel()

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
-from qtpy.QtWidgets import QPushButton
+from journals import NOTE
+from qtpy.QtWidgets import QLabel, QPushButton
 
-from napari_brainseg.annotation.recovery import Recovery, RecoveryNote
+from napari_brainseg.annotation.journal import DamagedJournal, Journal
+from napari_brainseg.annotation.journal_format import Moment
 from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
 
 
@@ -14,9 +16,8 @@ def offer(qtbot):
     return offer
 
 
-def recovery(name):
-    note = RecoveryNote("case", name, name, "brats2017", (1, 1, 1), saved="2026-01-02T03:04:05+00:00")
-    return Recovery(Path(name), note)
+def journal(name):
+    return Journal(Path(name), NOTE, Moment(3, 1_767_323_045.0))
 
 
 def buttons(offer, text):
@@ -24,28 +25,46 @@ def buttons(offer, text):
 
 
 def test_it_is_hidden_while_there_is_nothing_to_restore(offer):
-    offer.show_recoveries([])
+    offer.show_found([])
     assert offer.isHidden()
-    offer.show_recoveries([recovery("a"), recovery("b")])
+    offer.show_found([journal("a"), journal("b")])
     assert not offer.isHidden()
     assert len(buttons(offer, "Restore")) == 2
 
 
+def test_it_says_what_there_is_and_of_when(offer):
+    one = journal("a")
+    offer.show_found([one])
+    texts = [label.text() for label in offer.findChildren(QLabel)]
+    assert f"case 1/2: segmentation, {one.saved_at:%d %b %H:%M}" in texts
+
+
 def test_restoring_keeps_the_row_until_it_is_done(offer, qtbot):
-    one = recovery("a")
-    offer.show_recoveries([one])
+    one = journal("a")
+    offer.show_found([one])
     with qtbot.waitSignal(offer.restore_requested) as signal:
         buttons(offer, "Restore")[0].click()
     assert signal.args == [one]
-    assert offer.recoveries == (one,)
+    assert offer.journals == (one,)
     offer.remove(one)
     assert offer.isHidden()
 
 
 def test_discarding_removes_the_row(offer, qtbot):
-    one, two = recovery("a"), recovery("b")
-    offer.show_recoveries([one, two])
+    one, two = journal("a"), journal("b")
+    offer.show_found([one, two])
     with qtbot.waitSignal(offer.discard_requested) as signal:
         buttons(offer, "Discard")[0].click()
     assert signal.args == [one]
-    assert offer.recoveries == (two,)
+    assert offer.journals == (two,)
+
+
+def test_a_damaged_file_is_named_and_can_only_be_discarded(offer, qtbot):
+    bad, good = DamagedJournal(Path("bad"), "bad cannot be read."), journal("a")
+    offer.show_found([good, bad])
+    assert len(buttons(offer, "Restore")) == 1
+    assert "bad cannot be read." in [label.text() for label in offer.findChildren(QLabel)]
+    with qtbot.waitSignal(offer.discard_requested) as signal:
+        buttons(offer, "Discard")[1].click()
+    assert signal.args == [bad]
+    assert offer.journals == (good,)

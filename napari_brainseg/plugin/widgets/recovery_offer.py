@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_brainseg.annotation.recovery import Recovery
+from napari_brainseg.annotation.journal import DamagedJournal, Journal, JournalFile
 from napari_brainseg.plugin.widgets.style import hint, notice
 
 
 class RecoveryOffer(QWidget):
-    """A box, shown only while there is something to restore.
+    """A box, shown only while there is something to restore, or to say about what cannot be.
 
     Attributes:
-        restore_requested: The person wants this work back (`Recovery`); its row stays until `remove`.
-        discard_requested: The person does not want it (`Recovery`); its row is gone.
+        restore_requested: The person wants this work back (`Journal`); its row stays until `remove`.
+        discard_requested: The person does not want it (`JournalFile`); its row is gone.
     """
 
     restore_requested = Signal(object)
@@ -24,7 +24,7 @@ class RecoveryOffer(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._rows: dict[Recovery, QWidget] = {}
+        self._rows: dict[JournalFile, QWidget] = {}
         frame = notice()
         self._list = QVBoxLayout(frame)
         title = QLabel("Unsaved work from an earlier session")
@@ -36,42 +36,49 @@ class RecoveryOffer(QWidget):
         self.hide()
 
     @property
-    def recoveries(self) -> tuple[Recovery, ...]:
-        """What is on offer."""
-        return tuple(self._rows)
+    def journals(self) -> tuple[Journal, ...]:
+        """What can be restored."""
+        return tuple(file for file in self._rows if isinstance(file, Journal))
 
-    def show_recoveries(self, recoveries: Sequence[Recovery]) -> None:
-        """Offer these, and no others."""
+    def show_found(self, files: Sequence[JournalFile]) -> None:
+        """Offer the journals among these files, say what the damaged ones are, and offer nothing else."""
         for old in tuple(self._rows):
             self.remove(old)
-        for recovery in recoveries:
-            self._rows[recovery] = row = self._row(recovery)
+        for file in files:
+            self._rows[file] = row = self._row(file)
             self._list.addWidget(row)
         self.setVisible(bool(self._rows))
 
-    def remove(self, recovery: Recovery) -> None:
+    def remove(self, file: JournalFile) -> None:
         """Offer this one no longer."""
-        row = self._rows.pop(recovery, None)
+        row = self._rows.pop(file, None)
         if row is not None:
             self._list.removeWidget(row)
             row.hide()
             row.deleteLater()
         self.setVisible(bool(self._rows))
 
-    def _row(self, recovery: Recovery) -> QWidget:
-        note, time = recovery.note, recovery.note.saved_at
+    def _row(self, file: JournalFile) -> QWidget:
         row = QWidget()
         row.setObjectName("recovery")
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(hint(f"{note.case_id}: {note.name}{f', {time:%d %b %H:%M}' if time else ''}"), 1)
-        restore, discard = QPushButton("Restore"), QPushButton("Discard")
-        restore.clicked.connect(lambda: self.restore_requested.emit(recovery))
-        discard.clicked.connect(lambda: self._on_discard(recovery))
-        layout.addWidget(restore)
+        layout.addWidget(hint(_described(file)), 1)
+        if isinstance(file, Journal):
+            restore = QPushButton("Restore")
+            restore.clicked.connect(lambda: self.restore_requested.emit(file))
+            layout.addWidget(restore)
+        discard = QPushButton("Discard")
+        discard.clicked.connect(lambda: self._on_discard(file))
         layout.addWidget(discard)
         return row
 
-    def _on_discard(self, recovery: Recovery) -> None:
-        self.remove(recovery)
-        self.discard_requested.emit(recovery)
+    def _on_discard(self, file: JournalFile) -> None:
+        self.remove(file)
+        self.discard_requested.emit(file)
+
+
+def _described(file: JournalFile) -> str:
+    if isinstance(file, Journal):
+        return f"{file.note.case_id}: {file.note.name}, {file.saved_at:%d %b %H:%M}"
+    return file.reason if isinstance(file, DamagedJournal) else str(file.path)

@@ -27,6 +27,7 @@ from napari_brainseg.plugin.widgets.export_panel import ExportPanel
 from napari_brainseg.plugin.widgets.file_start import FileStart
 from napari_brainseg.plugin.widgets.fold import Fold
 from napari_brainseg.plugin.widgets.footer import Footer
+from napari_brainseg.plugin.widgets.journal_keeper import JournalKeeper
 from napari_brainseg.plugin.widgets.kept_work import KeptWork
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
@@ -35,7 +36,6 @@ from napari_brainseg.plugin.widgets.mouse import Mouse
 from napari_brainseg.plugin.widgets.project_control import ProjectControl
 from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
 from napari_brainseg.plugin.widgets.recovery_control import RecoveryControl
-from napari_brainseg.plugin.widgets.recovery_keeper import RecoveryKeeper
 from napari_brainseg.plugin.widgets.recovery_offer import RecoveryOffer
 from napari_brainseg.plugin.widgets.scroll_column import ScrollColumn
 from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to_slice
@@ -81,7 +81,7 @@ class Workbench(QWidget):
         self.closing = Closing(main_window(viewer), self._unsaved, parent=self)
         self.closing.save_requested.connect(self._save_if_dirty)
         self.closing.save_requested.connect(self.learn_controller.save_again)
-        self.closing.may_close.connect(self.recovery.write_now)
+        self.closing.may_close.connect(self.journal.flush)
         self.closing.closing.connect(self.close_down)
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
@@ -129,7 +129,8 @@ class Workbench(QWidget):
         self.shortcuts.close()
         # The window would keep its child, and with it everything that the keys call.
         self.shortcuts.setParent(None)
-        self.recovery.close()
+        self.journal.close()
+        self.recovery_control.close()
         self.worklist.close()
         self.confirmations.close()
         self.correct_panel.close_down()
@@ -174,9 +175,10 @@ class Workbench(QWidget):
         self.export_control = ExportControl(self.export_panel, self.layers, self.bridge, self)
         self.project_control = ProjectControl(self.case_panel.project_row, self)
         self.kept_work = KeptWork(self.project_control, self.confirmations, self.working, self.bridge, self)
-        self.recovery = RecoveryKeeper(self.bridge, parent=self)
-        self.recovery.open_case = lambda: self.case
-        self.recovery_control = RecoveryControl(self.recovery_offer, self.recovery, self.working, self.bridge, self)
+        self.journal = JournalKeeper(self.bridge, self)
+        self.journal.open_case = lambda: self.case
+        self.journal.open_project = lambda: self.project_control.project
+        self.recovery_control = RecoveryControl(self.recovery_offer, self.journal, self.working, self.bridge, self)
         sources = LearnSources(
             project=lambda: self.project_control.project,
             model=lambda: self.segment_panel.model,
@@ -249,7 +251,7 @@ class Workbench(QWidget):
         confirmations.said.connect(self._say)
         confirmations.changed.connect(self._show_confirmed)
         confirmations.shown_changed.connect(self._show_confirmed)
-        self.recovery.problem_changed.connect(correct.show_problem)
+        self.journal.problem_changed.connect(correct.show_problem)
         self.save_button.clicked.connect(self._save_if_dirty)
         learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
         learn.save_failed.connect(self._say)
@@ -296,6 +298,7 @@ class Workbench(QWidget):
 
     def _on_changed(self, case: Case) -> None:
         self.working.respace(case)
+        self.journal.begin_again()
         self.confirmations.update_case(case)
         self._show_everywhere(case)
 
@@ -313,6 +316,8 @@ class Workbench(QWidget):
         self.segment_control.refresh_models()
         self.learn_controller.save_again()
         self.learn_controller.refresh()
+        self.journal.begin_again()
+        self.recovery_control.look(project)
         folder = self.project_control.project
         if folder is not None and self.export_panel.place.folder is None:
             self.export_panel.place.show_folder(folder.folder / "exports")
