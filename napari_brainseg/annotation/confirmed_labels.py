@@ -21,7 +21,7 @@ class ConfirmedLabels:
     Attributes:
         scheme: What the values mean.
         mask: bool (Z, Y, X), the confirmed voxels; never changed in place.
-        slices: What the mask is made of.
+        slices: What the mask is made of; imported labels may have confirmed voxels that fill no slice.
         taken_back: Slices whose confirmation was taken back, so that what a project holds does not bring them back.
     """
 
@@ -32,6 +32,7 @@ class ConfirmedLabels:
         self.taken_back: set[ConfirmedSlice] = set()
         self._shape = shape
         self._truth = np.zeros(shape, np.uint8)
+        self._loose: Mask = np.zeros(shape, bool)
 
     def confirm(self, slices: Iterable[ConfirmedSlice], labels: LabelArray, scheme: LabelScheme) -> None:
         """Take the labels of these slices, from uint8 (Z, Y, X) in program values of `scheme`, as the truth.
@@ -62,7 +63,12 @@ class ConfirmedLabels:
         gone = self.slices & set(slices)
         self.slices -= gone
         self.taken_back |= gone
-        self.mask = mask_of(self.slices, self._shape)
+        self.mask = mask_of(self.slices, self._shape) | self._loose
+
+    def take_back_all(self) -> None:
+        """Let go of everything that is confirmed."""
+        self._loose = np.zeros(self._shape, bool)
+        self.take_back(tuple(self.slices))
 
     def follow(self, edit: Edit) -> bool:
         """Take a person's edit over where it lies on confirmed voxels; return whether it does."""
@@ -79,16 +85,17 @@ class ConfirmedLabels:
         Raises:
             LabelError: The present scheme cannot hold a class that was confirmed.
         """
-        if not self.slices:
+        if not self.mask.any():
             self.scheme = correction.scheme
+        loose = correction.confirmed & ~mask_of(correction.slices, self._shape)
         if self.taken_back:
-            kept = mask_of(set(correction.slices) - self.taken_back, self._shape)
+            kept = mask_of(set(correction.slices) - self.taken_back, self._shape) | loose
             correction = replace(correction, confirmed=correction.confirmed & kept)
         others = self._as_correction().contradicts(correction) if self.slices else ()
         older = correction.confirmed & ~self.mask
         labels = np.where(older, correction.labels, np.uint8(0)).astype(np.uint8)
         self._truth = np.where(older, correction.scheme.convert(labels, self.scheme), self._truth)
-        self.mask = self.mask | older
+        self.mask, self._loose = self.mask | older, self._loose | loose
         self.slices |= set(correction.slices) - self.taken_back
         return others
 
@@ -103,7 +110,7 @@ class ConfirmedLabels:
         Raises:
             LabelError: `scheme` cannot hold a class that was confirmed.
         """
-        if not self.slices:
+        if not self.mask.any():
             return labels
         mask, known = self.mask[window or ...], self._truth[window or ...]
         truth = self.scheme.convert(np.where(mask, known, np.uint8(0)), scheme)

@@ -59,6 +59,11 @@ def mask_of(slices: Iterable[ConfirmedSlice], shape: Shape) -> Mask:
     return mask
 
 
+def along_axes(mask: NDArray[np.bool_]) -> tuple[Mask, ...]:
+    """Return for each axis of a (Z, Y, X) mask which slices along it hold any of its voxels."""
+    return tuple(np.asarray(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))
+
+
 def plane(confirmed: ConfirmedSlice) -> tuple[slice | int, ...]:
     """Return the index that takes this slice out of a (Z, Y, X) array."""
     return tuple(confirmed.index if axis == confirmed.axis else slice(None) for axis in range(3))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_brainseg.annotation.corrections import Mask
+from napari_brainseg.annotation.person_changes import PROGRAM, is_by_program
 from napari_brainseg.base.errors import LabelError
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 
@@ -57,3 +58,36 @@ class Prediction:
         except LabelError:
             return None
         return predicted if self.known is None else np.where(self.known[:, None, None], predicted, labels)
+
+
+class PredictionHistory:
+    """The prediction that counts now, which goes back and forth as a model's run is undone and made again.
+
+    Attributes:
+        now: What models gave for the labels as they are, or None.
+    """
+
+    def __init__(self) -> None:
+        self.now: Prediction | None = None
+        self._before: list[Prediction | None] = []
+        self._after: list[Prediction | None] = []
+
+    def add(self, new: Prediction) -> None:
+        """Take a new prediction, over what is known of slices that it does not cover."""
+        self.now = new if self.now is None else new.over(self.now)
+
+    def follow(self, source: str) -> None:
+        """Follow a step of the labels, by its source; that of a program comes before `add` tells what it gave."""
+        if source.startswith(PROGRAM):
+            self._before.append(self.now)
+            self._after = []
+        elif is_by_program(source) and source.startswith("undo of") and self._before:
+            self._after.append(self.now)
+            self.now = self._before.pop()
+        elif is_by_program(source) and source.startswith("redo of") and self._after:
+            self._before.append(self.now)
+            self.now = self._after.pop()
+
+    def forget_steps(self) -> None:
+        """The steps that were made can no longer be undone."""
+        self._before, self._after = [], []

@@ -7,7 +7,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
-from napari_brainseg.annotation.edits import Edit
+from napari_brainseg.annotation.edits import Edit, EditHistory
 from napari_brainseg.cases.case import BRATS_CHANNELS, Case, Naming
 from napari_brainseg.cases.labels import BRATS2017, BRATS2023, LGG
 from napari_brainseg.cases.volume import Geometry, Volume
@@ -25,13 +25,25 @@ class Bridge(QObject):
     def __init__(self, layer, scheme):
         super().__init__()
         self.layer, self.scheme = layer, scheme
+        self.history, self.filling = EditHistory(), False
+
+    @property
+    def settled(self):
+        return None if self.layer is None else self.layer.data
 
     def paint(self, where, value, source="brush"):
         before = self.layer.data.copy()
         self.layer.data[where] = value
         indices = np.flatnonzero(before != self.layer.data)
         after = self.layer.data.reshape(-1)[indices]
-        self.edited.emit(Edit(indices, before.reshape(-1)[indices], after, source, before.shape))
+        edit = Edit(indices, before.reshape(-1)[indices], after, source, before.shape)
+        self.history.push(edit)
+        self.edited.emit(edit)
+
+    def step(self, what):
+        edit = getattr(self.history, what)()
+        self.layer.data.reshape(-1)[edit.indices] = edit.after
+        self.edited.emit(edit)
 
 
 @pytest.fixture
@@ -197,7 +209,8 @@ def test_restoring_keeps_what_was_confirmed_meanwhile(confirmations, viewer, bri
 
 def test_an_undone_run_counts_as_no_change_by_a_person(confirmations, bridge):
     bridge.paint(np.s_[:], 1, source="model run lgg 1")
-    bridge.paint(np.s_[:], 0, source="undo of model run lgg 1")
+    bridge.step("undo")
+    bridge.step("redo")
 
     assert confirmations.changed_along(0) == frozenset()
 
@@ -303,6 +316,7 @@ def test_the_strip_follows_and_goes_to_a_slice(confirmations, viewer, bridge, qt
     assert strip.state == StripState(6, frozenset({3}), frozenset({4}), 3)
     assert strip.describe(3) == "slice 3: confirmed"
     assert strip.describe(4) == "slice 4: changed, not confirmed"
+    assert strip.describe(0) == "slice 0: not seen yet, not confirmed"
     strip.slice_requested.emit(strip.slice_at(51))
     assert strip.state.here == 5
     image = strip.grab().toImage()

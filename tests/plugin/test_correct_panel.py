@@ -254,16 +254,6 @@ def test_undo_and_redo_buttons_name_what_they_do(panel, working):
     assert "model run with a very long name in slice 2" in panel.undo_button.toolTip()
 
 
-def test_confirming_and_taking_back_are_asked_for(panel, working, qtbot):
-    with qtbot.waitSignal(panel.confirm_requested):
-        panel.confirm_button.click()
-    assert panel.unconfirm_button.isHidden()
-    panel.show_confirmed("1 of 5 slices", confirmed=True)
-    assert panel.confirmed_text.text() == "1 of 5 slices confirmed"
-    with qtbot.waitSignal(panel.unconfirm_requested):
-        panel.unconfirm_button.click()
-
-
 def test_values_of_no_class_are_warned_of_until_they_are_gone(panel, working):
     assert panel.volumes.foreign_line.isHidden()
     working.data[4, 3, 3:6] = 9
@@ -342,11 +332,11 @@ def test_a_scheme_of_one_class_offers_no_split(panel):
 
 
 def test_no_control_takes_the_keyboard_from_the_canvas(panel, working):
-    for widget in (panel.undo_button, panel.confirm_button, *panel.palette_rows.select_buttons.values()):
+    for widget in (panel.undo_button, panel.confirm_row.confirm_button, *panel.palette_rows.select_buttons.values()):
         assert widget.focusPolicy() == Qt.FocusPolicy.NoFocus
 
 
-def test_a_problem_with_recovery_is_shown_and_goes(panel, working):
+def test_a_problem_with_the_journal_is_shown_and_goes(panel, working):
     panel.show_problem("Unsaved work is in memory only.")
     assert not panel.problem_line.isHidden()
     panel.show_problem("")

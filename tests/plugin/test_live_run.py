@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from case_files import CASE_SHAPE, TUMOUR_SLICE
+from strokes import drag
 
 import napari_brainseg.inference.engine
 from napari_brainseg.annotation.journal import list_journals
@@ -16,6 +17,7 @@ from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.delivery import Delivery
 from napari_brainseg.plugin.layers import Role, identity_of
 from napari_brainseg.plugin.widgets.segment_control import go_to_slice, shown_slice
+from napari_brainseg.plugin.widgets.split_layers import SplitBy
 
 WHOLE = (slice(0, CASE_SHAPE[0]), slice(0, CASE_SHAPE[1]), slice(0, CASE_SHAPE[2]))
 VOXEL = (TUMOUR_SLICE, 15, 15)
@@ -143,6 +145,75 @@ def test_what_is_painted_after_the_click_wins(run):
     assert layer.data[VOXEL] == 3
     assert layer.data[TUMOUR_SLICE, 30, 30] == 0
     assert (layer.data[TUMOUR_SLICE][~painted] == 1).all()
+
+
+def stroke(run, value, row=15):
+    """Draw one with the mouse and return the voxels under it."""
+    layer = run.workbench.bridge.layer
+    go_to_slice(run.workbench.viewer, run.workbench.case, TUMOUR_SLICE)
+    layer.mode, layer.brush_size, layer.selected_label = "paint", 3, value
+    drag(layer, [(TUMOUR_SLICE, row, 10), (TUMOUR_SLICE, row, 20)])
+    under = np.zeros(CASE_SHAPE, bool)
+    under[TUMOUR_SLICE, row - 1 : row + 2, 10:21] = True
+    under[TUMOUR_SLICE, row, 9:22] = True
+    return under
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_what_is_painted_with_the_value_it_has_wins_too(run, arrived):
+    layer = run.finished(_full(1))
+    run.start()
+    if arrived:
+        run.arrives(slab(TUMOUR_SLICE))
+    value = 2 if arrived else 1
+    under = stroke(run, value)
+    assert (layer.data[TUMOUR_SLICE] == value).all(), "nothing changes on screen"
+    run.arrives(slab(TUMOUR_SLICE, 3))
+    run.ends(_full(3))
+
+    np.testing.assert_array_equal(layer.data, np.where(under, value, 3))
+
+
+def test_undoing_such_a_stroke_gives_its_voxels_to_the_model(run):
+    layer = run.finished(_full(1))
+    run.start()
+    stroke(run, 1)
+    run.arrives(slab(TUMOUR_SLICE, 3))
+    assert run.workbench.bridge.undo() is not None
+    assert (layer.data[TUMOUR_SLICE] == 3).all()
+    run.ends(_full(2))
+    assert (layer.data == 2).all()
+    assert run.workbench.bridge.history.next_redo is None, "there is nothing left in it"
+
+
+def test_such_a_stroke_outlives_a_run_that_is_taken_back(run):
+    layer = run.finished(_full(1))
+    run.workbench.bridge.mark_saved()
+    run.start()
+    run.arrives(slab(TUMOUR_SLICE))
+    under = stroke(run, 2)
+    assert run.workbench.bridge.dirty
+    run.cancel()
+
+    np.testing.assert_array_equal(layer.data, np.where(under, 2, 1))
+    run.workbench.bridge.undo()
+    assert (layer.data == 1).all()
+
+
+def test_such_a_stroke_in_a_part_of_a_split_counts_for_the_whole(run):
+    whole = run.finished(_full(2))
+    run.workbench.correct_panel.split.split(SplitBy.CLASS)
+    part = run.workbench.correct_panel.split.layers[1]
+    go_to_slice(run.workbench.viewer, run.workbench.case, TUMOUR_SLICE)
+    run.start()
+    part.brush_size = 1
+    part.paint(VOXEL, 1)
+    assert run.workbench.bridge.history.next_undo.source.endswith("in ED")
+    run.arrives(slab(TUMOUR_SLICE, 3))
+    run.ends(_full(3))
+
+    assert whole.data[VOXEL] == 2
+    assert np.count_nonzero(whole.data == 3) == whole.data.size - 1
 
 
 def test_a_stroke_goes_on_while_labels_arrive(run, engine, qtbot):

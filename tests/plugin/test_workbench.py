@@ -167,7 +167,7 @@ def test_going_back_to_an_earlier_layer_shows_it(opened):
 
 def test_a_confirmed_slice_is_shown_as_such_when_its_case_opens(working, case_folder, tmp_path, qtbot):
     working.confirmations.confirm_slice()
-    button, here = working.correct_panel.unconfirm_button, working.strip.state.here
+    button, here = working.correct_panel.confirm_row.unconfirm_button, working.strip.state.here
     assert here is not None
     assert not button.isHidden()
     other = write_case(tmp_path / "more", "Brats18_Test_2_1", labels=False)

@@ -1,4 +1,4 @@
-"""The only place that reaches for what napari keeps private about its canvas: the widget, and a shape half drawn."""
+"""The only place that reaches for what napari keeps private: the canvas, the slice sliders, a shape half drawn."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def main_window(viewer: Any) -> QWidget:
     """Return the main window around the canvas."""
     window = canvas_widget(viewer).window()
     return canvas_widget(viewer) if window is None else window
+
+
+def slice_sliders(viewer: Any) -> QWidget | None:
+    """Return the widget of napari's slice sliders below the canvas, or None where it is not to be found."""
+    # No public way to it either; tests/plugin/test_strip_place.py fails when this one goes.
+    widget = getattr(viewer.window._qt_viewer, "dims", None)
+    return widget if isinstance(widget, QWidget) else None
 
 
 def focus_canvas(viewer: Any) -> None:

@@ -14,6 +14,7 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelScheme
 from napari_brainseg.plugin.widgets.class_palette import ClassPalette
 from napari_brainseg.plugin.widgets.class_visibility import class_colours, hidden_classes, hide_classes
+from napari_brainseg.plugin.widgets.confirm_row import ConfirmRow
 from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.elided_button import ElidedButton
 from napari_brainseg.plugin.widgets.split_layers import SplitBy, SplitLayers
@@ -32,13 +33,10 @@ class CorrectPanel(QWidget):
     """Controls of the working labels; all editing goes through the bridge.
 
     Attributes:
-        confirm_requested: The person confirms the shown slice.
-        unconfirm_requested: The person takes that back.
+        confirm_row: What confirms slices; `ConfirmControl` does what it asks for.
         headline_changed: What is worked on, in words, for the header of the panel.
     """
 
-    confirm_requested = Signal()
-    unconfirm_requested = Signal()
     headline_changed = Signal(str)
 
     def __init__(
@@ -65,11 +63,6 @@ class CorrectPanel(QWidget):
         """Compare with this case's own labels from now on, if it has any."""
         self._case = case
         self._measure_overlap()
-
-    def show_confirmed(self, text: str, *, confirmed: bool = False) -> None:
-        """Show how many slices are confirmed (`7 of 137 slices`), and whether the shown one is."""
-        self.confirmed_text.setText(f"{text} confirmed" if text else "")
-        self.unconfirm_button.setVisible(confirmed)
 
     def show_problem(self, sentence: str) -> None:
         """Show in red why unsaved work is not on disk; nothing where it is."""
@@ -122,12 +115,7 @@ class CorrectPanel(QWidget):
         self.undo_button, self.redo_button = ElidedButton("Undo"), ElidedButton("Redo")
         for step in (self.undo_button, self.redo_button):
             step.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.confirm_button, self.unconfirm_button = _button("Confirm slice    K"), _button("Take back")
-        self.confirm_button.setObjectName("primary")
-        self.unconfirm_button.setToolTip("Take the confirmation of this slice back: Shift+K")
-        self.unconfirm_button.hide()
-        self.confirmed_text = QLabel()
-        self.confirmed_text.setObjectName("fact")
+        self.confirm_row = ConfirmRow()
         # napari's own status line says where the mouse is as soon as that moves.
         self.said_line = hint()
         self.said_line.hide()
@@ -148,8 +136,7 @@ class CorrectPanel(QWidget):
         for widget in (self.working_line, self.problem_line, self.palette_rows, self.tools, self.volumes):
             inside.addWidget(widget)
         inside.addLayout(_row(self.undo_button, self.redo_button))
-        inside.addLayout(_row(self.confirm_button, self.unconfirm_button))
-        inside.addWidget(self.confirmed_text)
+        inside.addWidget(self.confirm_row)
         inside.addWidget(self.said_line)
         inside.addLayout(_row(self.split_label, self.split_class_button, self.split_region_button, self.join_button))
         layout = QVBoxLayout(self)
@@ -181,8 +168,6 @@ class CorrectPanel(QWidget):
         self.volumes.go_to_foreign_requested.connect(self._bridge.go_to_foreign)
         self.undo_button.clicked.connect(self._bridge.undo)
         self.redo_button.clicked.connect(self._bridge.redo)
-        self.confirm_button.clicked.connect(self.confirm_requested)
-        self.unconfirm_button.clicked.connect(self.unconfirm_requested)
         self.split_class_button.clicked.connect(lambda: self.split.split(SplitBy.CLASS))
         self.split_region_button.clicked.connect(lambda: self.split.split(SplitBy.REGION))
         self.join_button.clicked.connect(self.split.join)

@@ -17,6 +17,7 @@ from napari_brainseg.plugin.widgets.case_control import CaseControl
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers, largest_slice
 from napari_brainseg.plugin.widgets.case_panel import CasePanel
 from napari_brainseg.plugin.widgets.closing import Closing
+from napari_brainseg.plugin.widgets.confirm_control import ConfirmControl
 from napari_brainseg.plugin.widgets.confirmations import Confirmations
 from napari_brainseg.plugin.widgets.confirmed_strip import ConfirmedStrip, follow
 from napari_brainseg.plugin.widgets.correct_panel import CorrectPanel
@@ -42,6 +43,7 @@ from napari_brainseg.plugin.widgets.segment_control import SegmentControl, go_to
 from napari_brainseg.plugin.widgets.segment_panel import SegmentPanel
 from napari_brainseg.plugin.widgets.shortcuts import Shortcuts
 from napari_brainseg.plugin.widgets.shortcuts_dialog import ShortcutsDialog
+from napari_brainseg.plugin.widgets.strip_place import StripPlace
 from napari_brainseg.plugin.widgets.style import PANEL_WIDTH, link, sheet
 from napari_brainseg.plugin.widgets.view_switches import ViewSwitches
 from napari_brainseg.plugin.widgets.wheel_guard import WheelGuard
@@ -133,6 +135,7 @@ class Workbench(QWidget):
         self.recovery_control.close()
         self.worklist.close()
         self.confirmations.close()
+        self.strip_place.close()
         self.correct_panel.close_down()
         learn, segment, opening = self.learn_controller, self.segment_control, self.case_control
         controls: tuple[_Closable, ...] = (learn, segment, opening, self.file_start)
@@ -145,7 +148,7 @@ class Workbench(QWidget):
         fold, button, why = {
             "Segment": ("Segment", self.segment_panel.task.start_button, self.segment_panel.next_step),
             "Export": ("Export", self.export_panel.labels_button, self.export_panel.next_step),
-            "Confirm": ("Correct", self.correct_panel.confirm_button, self.correct_panel.next_step),
+            "Confirm": ("Correct", self.correct_panel.confirm_row.confirm_button, self.correct_panel.next_step),
             "CSV": ("Export", self.export_panel.csv_button, self.export_panel.next_step),
         }[name]
         self.folds[fold].set_open(True)
@@ -162,6 +165,11 @@ class Workbench(QWidget):
         self.strip.hide()
         self.footer = Footer(self.switches)
         self.confirmations = Confirmations(self.viewer, self.bridge, self)
+        self.confirm_control = ConfirmControl(self.correct_panel.confirm_row, self.confirmations, self)
+        self.strip_place = StripPlace(self.viewer, self.strip, self)
+        correct: list[QWidget] = [self.correct_panel]
+        if not self.strip_place.put():
+            correct.append(self.strip)
         self.patterns_row, self.recovery_offer = PatternsRow(), RecoveryOffer()
         self.case_control = CaseControl(self.viewer, self.case_panel, self.layers, self)
         self.segment_control = SegmentControl(
@@ -192,7 +200,7 @@ class Workbench(QWidget):
             "Case": Fold("Case", self.case_panel),
             "Worklist": Fold("Worklist", self.worklist_panel),
             "Segment": Fold("Segment", self.segment_panel),
-            "Correct": Fold("Correct", _stacked(self.correct_panel, self.strip), corner=self.save_button),
+            "Correct": Fold("Correct", _stacked(*correct), corner=self.save_button),
             "Learn": Fold("Learn", self.learn_panel),
             "Export": Fold("Export", self.export_panel),
         }
@@ -246,11 +254,7 @@ class Workbench(QWidget):
         follow(self.strip, confirmations)
         correct.headline_changed.connect(self._on_headline)
         correct.split.changed.connect(self._bind_keys)
-        correct.confirm_requested.connect(confirmations.confirm_slice)
-        correct.unconfirm_requested.connect(confirmations.take_back)
         confirmations.said.connect(self._say)
-        confirmations.changed.connect(self._show_confirmed)
-        confirmations.shown_changed.connect(self._show_confirmed)
         self.journal.problem_changed.connect(correct.show_problem)
         self.save_button.clicked.connect(self._save_if_dirty)
         learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
@@ -342,10 +346,6 @@ class Workbench(QWidget):
         dirty = f"{headline.removeprefix('working on: ')}, unsaved"
         self.folds["Correct"].set_summary(dirty if self.bridge.dirty else headline)
         self.save_button.setVisible(self.bridge.dirty)
-
-    def _show_confirmed(self) -> None:
-        confirmations = self.confirmations
-        self.correct_panel.show_confirmed(confirmations.count_text, confirmed=confirmations.is_confirmed())
 
     def _unsaved(self) -> str:
         """Name the unsaved work, or return an empty text."""
