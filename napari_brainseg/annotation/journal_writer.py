@@ -201,7 +201,8 @@ class JournalWriter:
 
     def _forget(self) -> None:
         self._replaced.clear()
-        self._note = self._due = None
+        self._note, self._due = None, None
+        self._places = tuple  # what finds them may hold a whole case
 
     def _close(self) -> None:
         self._leave()
