@@ -27,10 +27,14 @@ class Progress:
 
 
 class CancelToken:
-    """A flag that one thread sets and a long task, with its hooks, reads."""
+    """A flag that one thread sets and a long task, with its hooks, reads.
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
+    Args:
+        parent: Of a part of a larger task: where that is cancelled, so is this, but not the other way round.
+    """
+
+    def __init__(self, parent: CancelToken | None = None) -> None:
+        self._event, self._parent = threading.Event(), parent
 
     def cancel(self) -> None:
         """Ask the task to stop; harmless when repeated."""
@@ -39,11 +43,11 @@ class CancelToken:
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked the task to stop."""
-        return self._event.is_set()
+        return self._event.is_set() or (self._parent is not None and self._parent.cancelled)
 
     def raise_if_cancelled(self) -> None:
         """Raise `Cancelled` once the flag is set."""
-        if self._event.is_set():
+        if self.cancelled:
             raise Cancelled
 
 

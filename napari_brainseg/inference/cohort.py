@@ -1,21 +1,23 @@
-"""Segment many cases: the next one is read and the last one written while the network computes.
+"""Segment many cases: some are read and written while others are computed.
 
-What is held at most: the case that is computed, the next one, and the masks of the last one. What is finished is known
-by a log beside the masks, so that a cohort that was stopped goes on where it was.
+A few workers take the cases in their order, and each does all of its case; how many compute at once is for `Places` to
+say. So the images of at most `WORKERS` cases are held. What is finished is known by a log beside the masks, so that a
+cohort that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_brainseg.base.errors import BrainsegError, Cancelled, OutputError
-from napari_brainseg.base.progress import CancelToken, Progress
+from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.finding import CaseFiles
 from napari_brainseg.cases.reading import read_case
@@ -27,10 +29,9 @@ from napari_brainseg.model_store.store import fit_in_words
 
 if TYPE_CHECKING:
     from napari_brainseg.inference.cohort_plan import Which
+    from napari_brainseg.inference.places import Places
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
+WORKERS = 3  # on a GPU one reads, one computes and one writes; on a CPU two compute
 _POLL = 0.2  # seconds after which a wait looks whether it was cancelled
 
 
@@ -99,50 +100,90 @@ def segment_cohort(
         OutputError: The folder cannot be written.
         Cancelled: The token was cancelled.
     """
-    cohort = _Cohort(settings, ModelChoice(model), token or CancelToken())
+    token = token or CancelToken()
+    cohort = _Cohort(settings, ModelChoice(model), CancelToken(token))
     planned = plan_cohort(cases, settings, cohort.models, cohort.log)
     reports: list[CaseReport] = []
-    waiting: deque[Future[CaseReport]] = deque()
-    reader, writer = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(1, "writing")
-    opened = _one_ahead(reader, cohort.open, [case for case in planned if case.is_open])
+    pool = ThreadPoolExecutor(WORKERS, "segmenting")
     try:
-        for number, case in enumerate(planned):
-            left = sum(other.is_open for other in planned[number:])
-            here = Progress(len(reports), len(planned), cohort.pace(left))
-            if case.is_open:
-                waiting.append((yield from cohort.work(case, next(opened), writer, here)))
-            else:
-                waiting.append(_done(_told(case)))
-            last = number + 1 == len(planned)
-            while waiting and (last or waiting[0].done()):
-                report = _result(waiting.popleft(), cohort.token)
-                reports.append(replace(report, done=len(reports) + 1, total=len(planned)))
+        yield Progress(0, len(planned), "loading the models")
+        with cohort.computing_places(sum(case.is_open for case in planned)):
+            futures = [pool.submit(cohort.work, n, c) if c.is_open else _told(c) for n, c in enumerate(planned)]
+            for number, future in enumerate(futures):
+                left = sum(case.is_open for case in planned[number:])
+                yield from cohort.follow(number, future, len(planned), left)
+                reports.append(replace(future.result(), done=number + 1, total=len(planned)))
                 yield reports[-1]
     finally:
-        reader.shutdown(cancel_futures=True)
-        writer.shutdown()
+        cohort.token.cancel()  # harmless where all is done; else those that compute stop at the next layer
+        pool.shutdown(cancel_futures=True)
     return tuple(reports)
 
 
 class _Cohort:
-    """What all cases share, and what is done to each: `open` in the reading thread, `write` in the writing one."""
+    """What all cases share, and what a worker does to each."""
 
     def __init__(self, settings: CohortSettings, models: ModelChoice, token: CancelToken) -> None:
         self.settings, self.models, self.token = settings, models, token
         self.log = CohortLog(settings.folder)
+        self._told: SimpleQueue[tuple[int, str]] = SimpleQueue()
         self._started = perf_counter()
         self._worked = 0
-        self._written: Future[CaseReport] | None = None
+        self._places: Places | None = None
 
-    def pace(self, left: int) -> str:
-        """Return rate and remaining time in words once a case is done; empty before."""
-        if not self._worked:
+    @contextmanager
+    def computing_places(self, cases: int) -> Iterator[None]:
+        """Say how many of so many cases are computed at once; raise `InputError` where there is no such device."""
+        if not cases:
+            yield
+            return
+        from napari_brainseg.inference.devices import resolve_device  # torch loads here
+        from napari_brainseg.inference.places import Places
+
+        with Places.on(resolve_device(self.settings.run.device), cases) as self._places:
             self._started = perf_counter()
-            return ""
-        return f" ({pace_in_words(self._worked, perf_counter() - self._started, left)})"
+            yield
 
-    def open(self, planned: PlannedCase) -> _Opened:
+    def follow(self, number: int, future: Future[CaseReport], total: int, left: int) -> Generator[Progress, None, None]:
+        """Yield what is told of a case until it is done; what later ones tell meanwhile is not shown."""
+        while not (future.done() and self._told.empty()):
+            self.token.raise_if_cancelled()
+            try:
+                told, message = self._told.get(timeout=_POLL)
+            except Empty:
+                continue
+            if told == number and message:
+                yield Progress(number, total, message + self._pace(left))
+
+    def _pace(self, left: int) -> str:
+        """Return rate and remaining time in words once a case is done; empty before."""
+        return f" ({pace_in_words(self._worked, perf_counter() - self._started, left)})" if self._worked else ""
+
+    def work(self, number: int, planned: PlannedCase) -> CaseReport:
+        """Read, segment and write a case; in the thread of a worker."""
+        name = planned.files.id
+        try:
+            self._tell(number, f"{name}: reading")
+            opened = self._open(planned)
+            if opened.existing:
+                return CaseReport(0, 0, case_id=name, masks=opened.existing, skipped="exists")
+            computed = self._compute(number, planned, opened)
+            del opened  # the images are given back before the masks are written
+            return self._write(computed)
+        except Cancelled:
+            raise
+        except (BrainsegError, MemoryError) as error:
+            return _failed(name, error)
+        finally:
+            self._worked += 1
+            self._tell(number, "")  # wakes whoever follows
+
+    def _tell(self, number: int, message: str) -> None:
+        self._told.put((number, message))
+
+    def _open(self, planned: PlannedCase) -> _Opened:
         """Read a case, and look for masks that no log tells of."""
+        self.token.raise_if_cancelled()
         case = read_case(planned.files, self.settings.opening)
         job = job_of(planned.files, case.expected, self.settings, self.models)
         masks = output_paths(Segmentation.empty(case), planned.folder)
@@ -161,46 +202,16 @@ class _Cohort:
             )
         return _Opened(case, job, existing)
 
-    def work(
-        self, planned: PlannedCase, opening: Future[_Opened], writer: ThreadPoolExecutor, here: Progress
-    ) -> Generator[Progress, None, Future[CaseReport]]:
-        """Compute a case once it is read, hand it to the writing thread and return what will be reported of it."""
-        name = planned.files.id
-        if not self._worked:
-            # torch loads here, while the first case is being read; without the device no case can be segmented.
-            from napari_brainseg.inference.devices import resolve_device
-
-            resolve_device(self.settings.run.device)
-        yield replace(here, message=f"{name}: reading{here.message}")
-        try:
-            opened = _result(opening, self.token)
-            if opened.existing:
-                return _done(CaseReport(0, 0, case_id=name, masks=opened.existing, skipped="exists"))
-            computed = yield from self._compute(planned, opened, here)
-        except Cancelled:
-            raise
-        except (BrainsegError, MemoryError) as error:
-            return _done(_failed(name, error))
-        finally:
-            self._worked += 1
-        if self._written is not None:
-            wait([self._written])  # so that masks do not pile up where writing is slow
-        self._written = writer.submit(self._write, computed)
-        return self._written
-
-    def _compute(self, planned: PlannedCase, opened: _Opened, here: Progress) -> Generator[Progress, None, _Computed]:
+    def _compute(self, number: int, planned: PlannedCase, opened: _Opened) -> _Computed:
         from napari_brainseg.inference.engine import segment
 
         case = opened.case
-        run = segment(case, self.models.for_case(case), self.settings.run, self.token)
-        while True:
-            try:
-                progress = next(run)
-            except StopIteration as stop:
-                result: Segmentation = stop.value
-                break
-            yield replace(here, message=f"{case.id}: {progress.message}{here.message}")
-        fits = [fit_in_words(record, case) for record in self.models.records(case.expected)]
+        records = self.models.records(case.expected)
+        assert self._places is not None
+        with self._places.taken(any(record.spatial_dims == 3 for record in records), self.token):
+            run = segment(case, self.models.for_case(case), self.settings.run, self.token)
+            result = run_to_end(run, lambda progress: self._tell(number, f"{case.id}: {progress.message}"))
+        fits = [fit_in_words(record, case) for record in records]
         remarks = tuple(note for note in (*case.notes, *fits, *result.notes) if note)
         return _Computed(planned, opened.job, result, remarks)
 
@@ -245,37 +256,12 @@ def pace_in_words(cases: int, seconds: float, left: int) -> str:
     return f"{rate:.3g} cases/min, {time} left"
 
 
-def _one_ahead(
-    pool: ThreadPoolExecutor, task: Callable[[Item], Result], items: Sequence[Item]
-) -> Iterator[Future[Result]]:
-    """Yield the result of each item to come, while the pool is at work on the next one but no further."""
-    following: Future[Result] | None = None
-    for item in items:
-        current, following = following, pool.submit(task, item)
-        if current is not None:
-            yield current
-        del current  # else its images would be held until the next one is asked for
-    if following is not None:
-        yield following
-
-
-def _result(future: Future[Result], token: CancelToken) -> Result:
-    """Wait for a result; raise `Cancelled` soon after the token was cancelled."""
-    while not wait([future], _POLL).done:
-        token.raise_if_cancelled()
-    return future.result()
-
-
-def _done(report: CaseReport) -> Future[CaseReport]:
-    future: Future[CaseReport] = Future()
-    future.set_result(report)
-    return future
-
-
-def _told(case: PlannedCase) -> CaseReport:
+def _told(case: PlannedCase) -> Future[CaseReport]:
     """Return the report of a case that is not worked on."""
     skipped = "" if case.problem else "is finished" if case.masks else "was given twice"
-    return CaseReport(0, 0, case_id=case.files.id, masks=case.masks, skipped=skipped, problem=case.problem)
+    future: Future[CaseReport] = Future()
+    future.set_result(CaseReport(0, 0, case_id=case.files.id, masks=case.masks, skipped=skipped, problem=case.problem))
+    return future
 
 
 def _failed(name: str, error: BrainsegError | MemoryError) -> CaseReport:

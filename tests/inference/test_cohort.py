@@ -91,10 +91,23 @@ def masks(out: Path) -> list[str]:
 
 
 def test_every_case_is_reported_in_its_order_and_written(
-    place: Path, cases: list[CaseFiles], engine: Engine, tmp_path: Path
+    place: Path, cases: list[CaseFiles], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    yielded = []
-    returned = run_to_end(segment_cohort(cases, CohortSettings(tmp_path), place / "first"), yielded.append)
+    yielded: list[Progress] = []
+    two_reported = threading.Event()
+
+    def reading(files: CaseFiles, options: object) -> Case:
+        assert files.id != NAMES[2] or two_reported.wait(PATIENCE)
+        return real(files, options)
+
+    def keep(progress: Progress) -> None:
+        yielded.append(progress)
+        if isinstance(progress, CaseReport) and progress.done == 2:
+            two_reported.set()
+
+    monkeypatch.setattr(module, "read_case", reading)
+
+    returned = run_to_end(segment_cohort(cases, CohortSettings(tmp_path), place / "first"), keep)
     reports = [progress for progress in yielded if isinstance(progress, CaseReport)]
     assert tuple(reports) == returned
     assert [(r.done, r.total, r.case_id) for r in reports] == [(n + 1, 4, name) for n, name in enumerate(NAMES)]
@@ -105,7 +118,7 @@ def test_every_case_is_reported_in_its_order_and_written(
         assert "A note of the run." in report.remarks
         assert (np.asarray(nib.load(report.masks[0]).dataobj) == (1, 2, 4)[number % 3]).all()
     words = [progress.message for progress in yielded if not isinstance(progress, CaseReport)]
-    assert "Phantom_001: computing" in words
+    assert any(word.startswith("Phantom_001: computing") for word in words)
     assert any(word.startswith("Phantom_003: computing (") and word.endswith(" left)") for word in words)
 
 
@@ -142,8 +155,8 @@ def test_finished_cases_are_neither_read_nor_computed(
     monkeypatch.setattr(module, "read_case", lambda files, options: read.append(files.id) or real(files, options))
     reports = run(cases, place, tmp_path)
     assert [report.skipped for report in reports] == ["is finished", "is finished", "", ""]
-    assert read == NAMES[2:]
-    assert engine.seen == NAMES
+    assert sorted(read) == NAMES[2:]
+    assert sorted(engine.seen) == NAMES
 
 
 def test_what_was_made_otherwise_is_neither_kept_nor_replaced_unasked(
@@ -193,14 +206,13 @@ def test_a_case_given_twice_is_done_once(place: Path, cases: list[CaseFiles], en
     assert engine.seen == NAMES[:1]
 
 
-def test_the_next_case_is_read_and_the_last_one_written_during_a_computation(
+def test_cases_are_read_and_written_during_a_computation_but_no_more_than_there_are_workers(
     place: Path, cases: list[CaseFiles], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second computation ends only once the third case was read and the first one is being written."""
     read = {name: threading.Event() for name in NAMES}
     writing, may_write = threading.Event(), threading.Event()
     write = module.write_outputs
-    began: list[tuple[str, list[str]]] = []
 
     def reading(files: CaseFiles, options: object) -> Case:
         case = real(files, options)
@@ -214,41 +226,46 @@ def test_the_next_case_is_read_and_the_last_one_written_during_a_computation(
         return write(result, *args, **options)
 
     def computing(case: Case, *rest: object) -> Iterator[Progress]:
-        began.append((case.id, [name for name in NAMES if read[name].is_set()]))
         if case.id == NAMES[1]:
             assert read[NAMES[2]].wait(PATIENCE)
             assert writing.wait(PATIENCE)
-            assert not read[NAMES[3]].is_set()  # one case ahead, no more
+            assert not read[NAMES[3]].is_set() or len(seen) == 4  # a fourth case is for who is done with one
             may_write.set()
-        result = yield from engine(case, *rest)
-        return result
+        seen.append(case.id)
+        return (yield from engine(case, *rest))
 
+    seen: list[str] = []
     monkeypatch.setattr(module, "read_case", reading)
     monkeypatch.setattr(module, "write_outputs", writes)
     monkeypatch.setattr("napari_brainseg.inference.engine.segment", computing)
     reports = run(cases, place, tmp_path)
-    assert [name for name, _ in began] == NAMES
-    for number, (_, known) in enumerate(began):
-        assert len(known) <= number + 2
     assert [report.problem for report in reports] == [""] * 4
 
 
-def test_images_are_given_back_before_the_last_masks_are_written(
+def test_images_are_held_by_no_more_cases_than_there_are_workers(
     place: Path, cases: list[CaseFiles], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive: set[str] = set()
-    most = []
+    held, written = [], []
+    write = module.write_outputs
 
     def reading(files: CaseFiles, options: object) -> Case:
         case = real(files, options)
         alive.add(files.id)
         weakref.finalize(case, alive.discard, files.id)
-        most.append(len(alive))
+        held.append(len(alive))
         return case
 
+    def writes(result: Segmentation, *args: object, **options: object) -> tuple[Path, ...]:
+        written.append(result.case_id in alive)
+        return write(result, *args, **options)
+
     monkeypatch.setattr(module, "read_case", reading)
+    monkeypatch.setattr(module, "write_outputs", writes)
+    monkeypatch.setattr(module, "WORKERS", 2)
     run([*cases], place, tmp_path)
-    assert max(most) <= 2
+    assert max(held) <= 2
+    assert written == [False] * 4  # given back before the masks are written
     assert not alive
 
 
@@ -259,16 +276,20 @@ def test_a_stop_leaves_whole_files_and_the_next_run_goes_on(
     engine.raising[NAMES[2]] = stop
     with pytest.raises(type(stop)):
         run(cases, place, tmp_path)
-    assert masks(tmp_path) == [f"{name}_seg.nii.gz" for name in NAMES[:2]]
+    whole = {f"{name}_seg.nii.gz" for name in NAMES}
+    assert whole - set(masks(tmp_path)) >= {f"{NAMES[2]}_seg.nii.gz"}
+    assert set(masks(tmp_path)) >= {f"{name}_seg.nii.gz" for name in NAMES[:2]}
     assert not list(tmp_path.glob(".writing-*"))
     for name in NAMES[:2]:
         nib.load(tmp_path / f"{name}_seg.nii.gz").get_fdata()
-    assert not [t.name for t in threading.enumerate() if t.name.startswith(("reading", "writing"))]
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("segmenting")]
     engine.raising.clear()
     engine.seen.clear()
     reports = run(cases, place, tmp_path)
-    assert [report.skipped for report in reports] == ["is finished", "is finished", "", ""]
-    assert engine.seen == NAMES[2:]
+    assert [report.skipped for report in reports][:3] == ["is finished", "is finished", ""]
+    assert NAMES[2] in engine.seen
+    assert not set(engine.seen) & set(NAMES[:2])
+    assert masks(tmp_path) == sorted(whole)
 
 
 def test_a_run_that_was_killed_while_it_wrote_goes_on(
@@ -304,8 +325,9 @@ def test_a_stopped_replacement_goes_on_without_replacing_all_again(
     engine.raising.clear()
     engine.seen.clear()
     reports = run(cases, place, tmp_path, "second")
-    assert [report.skipped for report in reports] == ["is finished", "is finished", "", ""]
-    assert engine.seen == NAMES[2:]
+    assert [report.skipped for report in reports][:3] == ["is finished", "is finished", ""]
+    assert NAMES[2] in engine.seen
+    assert not set(engine.seen) & set(NAMES[:2])
 
 
 def test_what_no_case_can_do_without_ends_the_run(place: Path, cases: list[CaseFiles], tmp_path: Path) -> None:
