@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# How long a thread of torch waits busily for the others before it sleeps; read when torch loads. The library's own
+# choice (some milliseconds) makes threads stand in each other's way where another program, or the window, uses a core:
+# a case then takes a fifth more time. This is as fast on an idle machine. Whoever has set it knows better.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 # Every public name and where it lives; loaded when it is first asked for, so that importing the package loads no torch.
 _PUBLIC = {
