@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_brainseg.annotation.case_state import read_record, slices_from_json, slices_to_json
@@ -11,7 +12,7 @@ from napari_brainseg.annotation.label_files import read_mask, read_on_grid, writ
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.cases.case import Case
-from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.cases.labels import LabelScheme, scheme_by_id
 
 FORMAT = 1
 _PARTS = ("labels", "confirmed", "predicted")
@@ -78,6 +79,29 @@ def read_correction(case: Case, folder: Path, number: int) -> Correction:
         seconds=seconds,
         strokes=strokes,
     )
+
+
+@dataclass(frozen=True)
+class CorrectionFacts:
+    """What the json file of a correction says, without a look at the labels: their scheme, and voxels confirmed."""
+
+    scheme: LabelScheme
+    voxels: int
+
+
+def read_facts(folder: Path, number: int) -> CorrectionFacts:
+    """Return the facts of correction `number`.
+
+    Raises:
+        InputError: Its file is missing or damaged.
+        LabelError: There is no such scheme.
+    """
+    path = folder / f"{number}.json"
+    record = read_record(path, FORMAT)
+    try:
+        return CorrectionFacts(scheme_by_id(record["scheme"]), int(record["confirmed_voxels"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} lacks what a correction needs ({error}). Restore it from a copy.") from error
 
 
 def remove_correction(folder: Path, number: int) -> None:

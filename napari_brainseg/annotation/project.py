@@ -12,7 +12,12 @@ from pathlib import Path
 
 from napari_brainseg.annotation.case_source import CaseSource
 from napari_brainseg.annotation.case_state import CaseState, LabelsVersion, now, read_record, read_state, user_name
-from napari_brainseg.annotation.correction_files import read_correction, remove_correction, write_correction
+from napari_brainseg.annotation.correction_files import (
+    read_correction,
+    read_facts,
+    remove_correction,
+    write_correction,
+)
 from napari_brainseg.annotation.corrections import Correction, describe_slices
 from napari_brainseg.annotation.label_files import read_on_grid, write_on_grid
 from napari_brainseg.base.errors import BrainsegError, InputError, LabelError, OutputError
@@ -39,7 +44,7 @@ class Confirmed:
     def describe(self) -> str:
         """Return it in words: `7 slices in 1 case confirmed`."""
         if not self.slices:
-            return "no slices confirmed"
+            return "parts of slices confirmed" if self.cases else "no slices confirmed"
         slices = "1 slice" if self.slices == 1 else f"{self.slices} slices"
         cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
         return f"{slices} in {cases} confirmed"
@@ -245,19 +250,29 @@ class Project:
         """
         for folder, state in self._confirmed_states(channels, without, skipped):
             try:
-                case = state.source.read(self.folder)
-                correction = read_correction(case, folder / "corrections", state.correction or 0)
-                if state.source.has_changed(case):
-                    raise InputError(
-                        f"The images of {case.id} in {state.source.folder(self.folder)} are not those that were "
-                        "corrected. Put the old files back, or open the case and look at its confirmed slices again."
-                    )
+                found = self.read_corrected(folder, state)
             except BrainsegError as error:
                 if skipped is None:
                     raise
                 skipped.append(str(error))
             else:
-                yield case, correction
+                yield found
+
+    def read_corrected(self, folder: Path, state: CaseState) -> tuple[Case, Correction]:
+        """Return the case of a case folder, read again from its own files, and its correction.
+
+        Raises:
+            InputError: The case has moved, changed its shape, grid or images, or a file of the project is damaged.
+            LabelError: The labels hold values that are not their scheme's.
+        """
+        case = state.source.read(self.folder)
+        correction = read_correction(case, folder / "corrections", state.correction or 0)
+        if state.source.has_changed(case):
+            raise InputError(
+                f"The images of {case.id} in {state.source.folder(self.folder)} are not those that were "
+                "corrected. Put the old files back, or open the case and look at its confirmed slices again."
+            )
+        return case, correction
 
     def confirmed(self, channels: Sequence[str] = (), *, without: Case | None = None) -> Confirmed:
         """Return how many slices of how many cases `corrections` would give, from the state files alone."""
@@ -278,7 +293,7 @@ class Project:
                 skipped.append(str(error))
                 continue
             fits = set(channels) <= set(state.source.expected)
-            if state.correction is not None and state.confirmed and fits and folder != left_out:
+            if fits and folder != left_out and _holds_something(folder, state):
                 yield folder, state
 
     def _of_another(self, case: Case, correction: Correction, folder: Path, state: CaseState) -> Correction | None:
@@ -300,6 +315,16 @@ class Project:
         while free.lower() in taken:  # upper and lower case are one on Windows and macOS
             free, number = f"{name}-{number}", number + 1
         return self.cases / free
+
+
+def _holds_something(folder: Path, state: CaseState) -> bool:
+    """Whether anything of a case is confirmed: slices, or voxels that fill none, as imported labels can be."""
+    if state.correction is None or state.confirmed:
+        return state.correction is not None
+    try:
+        return read_facts(folder / "corrections", state.correction).voxels > 0
+    except (InputError, LabelError):
+        return False
 
 
 def _with_kept(correction: Correction, kept: Correction | None, state: CaseState) -> tuple[Correction, bool]:

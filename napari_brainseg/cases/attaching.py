@@ -18,7 +18,7 @@ from napari_brainseg.cases.naming import labels_naming
 from napari_brainseg.cases.narrowing import read_as
 from napari_brainseg.cases.nifti import is_nifti_name, read_label_values, stem_of
 from napari_brainseg.cases.resampling import grids_differ, on_grid, resampled
-from napari_brainseg.cases.slices import is_tif_name, read_masks
+from napari_brainseg.cases.slices import is_tif_name, read_masks, slice_of_mask
 from napari_brainseg.cases.volume import Geometry, Volume
 
 
@@ -205,6 +205,12 @@ def stored_labels(case: Case, files: Sequence[Path]) -> Volume:
             f"{files[0]} is no mask of a slice of {case.id}. Choose files named like {slices[0].stem}_mask.tif."
         )
     return Volume(read_masks(masks, case.geometry.shape), case.geometry)
+
+
+def without_mask(case: Case) -> list[Path]:
+    """Return the slices whose mask is absent while others have theirs; they would count as free of tumour."""
+    masked = {slice.lower() for path in case.label_paths if (slice := slice_of_mask(path.stem)) is not None}
+    return [p for p in case.paths.get(case.grid_channel, ()) if p.stem.lower() not in masked] if masked else []
 
 
 def _labels_at(case: Case, path: Path) -> tuple[Path, ...]:

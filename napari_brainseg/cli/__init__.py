@@ -17,6 +17,7 @@ VERBS = {
     "segment": "segment cases and write their masks",
     "export": "write labels on a case's own grid",
     "finetune": "teach a model from the corrections of a project",
+    "corrections": "write confirmed corrections as a data set for nnU-Net or MONAI, or take labelled cases over",
     "explore": "look at a data set before training on it: what is odd, and what is usual",
     "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",

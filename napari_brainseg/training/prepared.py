@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from napari_brainseg.base.errors import InputError, TrainingError
 from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.attaching import without_mask
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
-from napari_brainseg.cases.slices import slice_of_mask
 from napari_brainseg.cases.volume import Spacing
 from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
 
@@ -84,12 +84,6 @@ def find_labelled(folder: Path, case_ids: Sequence[str]) -> list[CaseFiles]:
         counted = absent[0] if len(absent) == 1 else f"{len(absent)} cases of the split, {absent[0]} among them"
         raise TrainingError(f"{folder} lacks {counted}. Choose another folder, or another split.")
     return [files[c] for c in case_ids]
-
-
-def without_mask(case: Case) -> list[Path]:
-    """Return the slices whose mask is absent while others have theirs; they would count as free of tumour."""
-    masked = {slice.lower() for path in case.label_paths if (slice := slice_of_mask(path.stem)) is not None}
-    return [p for p in case.paths.get(case.grid_channel, ()) if p.stem.lower() not in masked] if masked else []
 
 
 def read_labelled(

@@ -9,12 +9,13 @@ import pytest
 from nifti_files import labels, picture, save
 
 from napari_brainseg.base.errors import InputError, TrainingError
+from napari_brainseg.cases.attaching import without_mask
 from napari_brainseg.cases.labels import BRATS2017, LGG
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
 from napari_brainseg.cases.sample_files import write_slice_files
 from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.training.prepared import find_labelled, prepare_labelled, without_mask
+from napari_brainseg.training.prepared import find_labelled, prepare_labelled
 
 
 def test_why_a_case_cannot_be_learned_from(tmp_path: Path) -> None:

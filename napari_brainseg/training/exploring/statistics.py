@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_brainseg.cases.attaching import without_mask
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.slices import patient_and_number
@@ -14,7 +15,6 @@ from napari_brainseg.training.exploring.copies import copied_colours, copied_sli
 from napari_brainseg.training.exploring.findings import CaseFacts, ChannelFacts, Kind, Oddity
 from napari_brainseg.training.exploring.known_labels import KnownLabels
 from napari_brainseg.training.exploring.suspicion import Places, blank_slices, is_between, lesions, outside_brain
-from napari_brainseg.training.prepared import without_mask
 
 
 def class_pixels(labels: LabelArray, scheme: LabelScheme) -> NDArray[np.int64]:
