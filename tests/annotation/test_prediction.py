@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_brainseg.annotation.prediction import Prediction
+from napari_brainseg.annotation.prediction import Prediction, PredictionHistory
 from napari_brainseg.cases.labels import BRATS2013, BRATS2017, BRATS2023, LGG
 
 SHAPE = (3, 2, 2)
@@ -42,3 +42,34 @@ def test_what_a_scheme_cannot_hold_is_no_prediction():
     assert full(1, LGG).beside(np.zeros(SHAPE, np.uint8), BRATS2017) is None
     assert full(1).at(1).over(full(1, LGG)).known.tolist() == [False, True, False]
     assert full(3).beside(np.zeros(SHAPE, np.uint8), BRATS2013) is not None
+
+
+def test_an_undone_run_brings_back_what_the_one_before_gave():
+    history = PredictionHistory()
+    first, second = (Prediction(np.full((2, 2, 2), n, np.uint8), BRATS2017, f"m {n}") for n in (1, 2))
+    history.follow("model run m 1")
+    history.add(first)
+    history.follow("brush")
+    history.follow("model run m 2")
+    history.add(second)
+
+    history.follow("undo of model run m 2")
+    assert history.now is first
+    history.follow("undo of brush")
+    history.follow("redo of brush")
+    assert history.now is first
+    history.follow("redo of model run m 2")
+    assert history.now is second
+    history.follow("undo of model run m 2")
+    history.follow("undo of brush")
+    history.follow("undo of model run m 1")
+    assert history.now is None
+
+
+def test_without_steps_an_undo_changes_nothing():
+    history = PredictionHistory()
+    history.follow("model run m 1")
+    history.add(Prediction(np.zeros((2, 2, 2), np.uint8), BRATS2017, "m 1"))
+    history.forget_steps()
+    history.follow("undo of model run m 1")
+    assert history.now.model == "m 1"

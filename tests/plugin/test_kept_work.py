@@ -1,6 +1,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -211,3 +212,64 @@ def test_closing_asks_about_confirmed_slices_that_are_in_no_project(opened, tmp_
     opened.project_control.open(tmp_path / "other")
     assert opened._unsaved() == ""
     assert kept(tmp_path / "other", opened.case) == [5, 6]
+
+
+def test_what_a_person_changed_is_protected_after_opening_the_project_again(session, new_workbench, qtbot):
+    first = session.workbench
+    predicted = np.array(first.bridge.labels)
+    predicted[2, :4, :4] = 0
+    first.confirmations.set_prediction(predicted, first.bridge.scheme, "m 1")
+    confirm(first, 5)
+    first.save_button.click()
+    first.close_down()
+    second = new_workbench()
+
+    open_and_look(second, session.folder, qtbot)
+
+    expected = np.zeros(predicted.shape, bool)
+    expected[[5, 6]] = True
+    expected[2, :4, :4] = True
+    np.testing.assert_array_equal(second.confirmations.protected_mask(), expected)
+
+
+def test_slices_that_another_window_confirmed_otherwise_are_told(session, new_workbench, qtbot):
+    second = new_workbench()
+    open_and_look(second, session.folder, qtbot)
+    second.bridge.layer.paint((5, 10, 10), 3)
+    confirm(second, 5)
+
+    first = session.workbench
+    confirm(first, 7)
+
+    line = first.correct_panel.said_line
+    qtbot.waitUntil(lambda: line.text().startswith("In axial slice 5 of "), timeout=5000)
+    assert "Yours count now" in line.text()
+    assert not line.isHidden()
+    assert kept(session.project, first.case) == [5, 6, 7]
+
+
+def test_slices_confirmed_before_the_project_was_looked_into_are_told(session, new_workbench, tmp_path, qtbot):
+    second = new_workbench()
+    second.project_control.open(tmp_path / "other")
+    open_and_look(second, session.folder, qtbot)
+    second.segment_control.start_from(StartFrom("empty"))
+    confirm(second, 6)
+
+    with qtbot.waitSignal(second.project_control.kept_found, timeout=20_000):
+        second.project_control.open(session.project)
+
+    said = "The project holds other labels of axial slice 6; what you confirmed now counts."
+    assert second.correct_panel.said_line.text() == said
+
+
+def test_images_that_have_changed_are_told_and_what_was_confirmed_is_intact(session, new_workbench, qtbot):
+    session.workbench.close_down()
+    for path in session.folder.glob("*flair*"):
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj) + 1, image.affine, image.header), path)
+    second = new_workbench()
+
+    open_and_look(second, session.folder, qtbot)
+
+    assert f"The images of {second.case.id} are not those whose slices were confirmed." in second.viewer.status
+    assert [s.index for s in second.confirmations.slices] == [5, 6]

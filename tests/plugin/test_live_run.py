@@ -507,3 +507,50 @@ def test_nothing_is_added_that_was_not_asked_for(run, engine):
     assert engine.asked[0].uncertainty == ""
     assert not engine.asked[0].flips
     assert run.workbench.layers.ours(Role.UNCERTAINTY, Role.PROBABILITY) == []
+
+
+def protected(run):
+    return run.workbench.confirmations.protected_mask()
+
+
+def test_what_a_person_changed_is_protected_until_it_is_undone(run):
+    layer = run.finished(_full(2))
+    assert not protected(run).any()
+    layer.paint(VOXEL, 3)
+    mine = layer.data == 3
+    np.testing.assert_array_equal(protected(run), mine)
+
+    run.workbench.bridge.undo()
+    assert not protected(run).any()
+    run.workbench.bridge.redo()
+    np.testing.assert_array_equal(protected(run), mine)
+
+    go_to_slice(run.workbench.viewer, run.workbench.case, 2)
+    run.workbench.confirmations.confirm_slice()
+    mine[2] = True
+    np.testing.assert_array_equal(protected(run), mine)
+
+
+def test_what_a_run_replaced_is_the_model_s_until_the_run_is_undone(run):
+    layer = run.finished(_full(2))
+    layer.paint(VOXEL, 3)
+    mine = layer.data == 3
+    run.finished(_full(1))
+    assert (layer.data == 1).all()
+    assert not protected(run).any()
+
+    run.workbench.bridge.undo()
+    np.testing.assert_array_equal(protected(run), mine)
+    run.workbench.bridge.redo()
+    assert not protected(run).any()
+
+
+def test_what_was_painted_during_a_run_is_protected_be_it_with_the_same_value(run):
+    run.finished(_full(1))
+    run.start()
+    under = stroke(run, 1)
+    under |= stroke(run, 3, row=25)
+    run.arrives(slab(TUMOUR_SLICE))
+    run.ends(_full(2))
+
+    np.testing.assert_array_equal(protected(run), under)

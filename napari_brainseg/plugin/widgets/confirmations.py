@@ -32,6 +32,9 @@ class Confirmations(ConfirmedState):
 
     The confirmed labels are kept apart from the working layer: a person's edits on a confirmed slice change them, a
     model's run does not.
+
+    Attributes:
+        clock: Seconds that never go back, by which the time of work is measured.
     """
 
     def __init__(self, viewer: Any, bridge: WorkingLabels, parent: QObject | None = None) -> None:
@@ -41,6 +44,7 @@ class Confirmations(ConfirmedState):
         self._timer.setInterval(_REST_MS)
         self._timer.timeout.connect(self._make_correction)
         self._closed = False
+        self.clock = time.monotonic
         self._where.changed.connect(self._on_shown_changed)
         bridge.edited.connect(self._on_edited)
         bridge.leaving.connect(self._on_leaving)
@@ -79,7 +83,7 @@ class Confirmations(ConfirmedState):
             self._make_correction()
         self.changed.emit()
         if others:
-            self.said.emit(
+            self.contradicted.emit(
                 f"The project holds other labels of {describe_slices(others)}; what you confirmed now counts."
             )
 
@@ -260,7 +264,7 @@ class Confirmations(ConfirmedState):
             self.correction_made.emit(self._case, correction)
 
     def _act(self) -> None:
-        self._work.act(time.monotonic())
+        self._work.act(self.clock())
 
     def _on_shown_changed(self) -> None:
         if self._kept is not None:

@@ -53,12 +53,14 @@ class ConfirmedState(QObject):
         changed(): Slices were confirmed or taken back, or a person changed slices.
         shown_changed(): Another slice or plane is shown.
         said(str): What happened, in words.
+        contradicted(str): The project holds other labels of slices that were confirmed here; in words.
         correction_made(object, object): The case and its `Correction`, to be saved.
     """
 
     changed = Signal()
     shown_changed = Signal()
     said = Signal(str)
+    contradicted = Signal(str)
     correction_made = Signal(object, object)
 
     def __init__(self, viewer: Any, bridge: WorkingLabels, parent: QObject | None = None) -> None:

@@ -68,6 +68,11 @@ class CorrectPanel(QWidget):
         """Show in red why unsaved work is not on disk; nothing where it is."""
         say(self.problem_line, sentence)
 
+    def show_said(self, sentence: str) -> None:
+        """Show for a while what was just done, refused or found."""
+        say(self.said_line, sentence)
+        self._said_long_enough.start()
+
     def select_class(self, value: int) -> None:
         """Take the brush with the class of this value, 0 being the eraser; fill and polygon stay in the hand."""
         scheme = self._bridge.scheme
@@ -150,7 +155,7 @@ class CorrectPanel(QWidget):
             (bridge.working_changed, self._on_working_changed),
             (bridge.changed, self._on_changed),
             (bridge.edited, self._on_edited),
-            (bridge.said, self._on_said),
+            (bridge.said, self.show_said),
             (bridge.history_changed, self._show_history),
             (bridge.dirty_changed, self._show_headline),
             (bridge.foreign_found, self._show_volumes),
@@ -261,10 +266,6 @@ class CorrectPanel(QWidget):
         layer = self._layer
         if layer is not None and str(layer.mode) in _PAINTING and (edit.after == layer.selected_label).any():
             self._show_class(int(layer.selected_label))
-
-    def _on_said(self, sentence: str) -> None:
-        say(self.said_line, sentence)
-        self._said_long_enough.start()
 
     def _measure_overlap(self) -> None:
         labels, scheme, case = self._bridge.labels, self._bridge.scheme, self._case

@@ -259,7 +259,8 @@ class Workbench(QWidget):
         self.save_button.clicked.connect(self._save_if_dirty)
         learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
         learn.save_failed.connect(self._say)
-        learn.contradicted.connect(self._say)
+        for source in (learn.contradicted, confirmations.contradicted):
+            source.connect(correct.show_said)
         self.segment_panel.model_changed.connect(learn.refresh)
 
     def _actions(self) -> ShortcutActions:
