@@ -43,7 +43,7 @@ check: setup
 	@$(BIN)/npe2 validate --imports napari_brainseg
 
 bench: setup
-	@$(BIN)/python -m benchmarks
+	@$(SCREEN) $(BIN)/python -m benchmarks
 
 samples: setup
 	@$(BIN)/python -m napari_brainseg.cases.sample_files

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from benchmarks.machine import describe_machine
 
-MEASUREMENTS = ("opening", "editing", "shipped_models", "training", "inference")
+MEASUREMENTS = ("opening", "editing", "shipped_models", "training", "inference", "network_peak", "cold_start")
 
 
 def main() -> int:

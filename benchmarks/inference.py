@@ -176,6 +176,18 @@ def growth(model: Model) -> None:
         print(f"growth: {outcome.name}: {per_slice:.1f} ms a slice, {outcome.peak / 2**20:.0f} MiB more", flush=True)
 
 
+def memory_over_cases(model: Model) -> None:
+    """Print the highest memory above the start while 1, 4 and 16 cases are segmented one after the other."""
+    case = make_volume_phantom(1, (155, 240, 240), (1.0, 1.0, 1.0))
+    run_to_end(segment(case, model, SegmentSettings(device="cpu")))
+    for count in (1, 4, 16):
+        with _Peak() as peak:
+            for seed in range(count):
+                case = make_volume_phantom(seed + 1, (155, 240, 240), (1.0, 1.0, 1.0))
+                run_to_end(segment(case, model, SegmentSettings(device="cpu")))
+        print(f"memory over {count} cases: {peak.taken / 2**20:.0f} MiB more, the phantoms' own included", flush=True)
+
+
 def _held_out(kind: str, split: str) -> Case:
     data = os.environ.get("BRAINSEG_DATA")
     if not data:
@@ -196,6 +208,7 @@ def run() -> None:
     first_labels(patient, lgg)
     first_labels(volume, brats)
     growth(lgg)
+    memory_over_cases(brats)
     folder = os.environ.get("BRAINSEG_SEGRESNET")
     if folder:
         segresnet = load_model(folder)
