@@ -64,10 +64,15 @@ def export_nnunet(
     for other in sorted(raw.glob(f"Dataset{name.number:03d}_*")):
         if other.name != name.folder:
             raise OutputError(f"{raw} holds {other.name}, which has the same number. Choose another (--id).")
-    return (yield from write_data_set(project, plan, raw / name.folder, _Nnunet(), overwrite=settings.overwrite))
+    return (
+        yield from write_data_set(project, plan, raw / name.folder, _Nnunet(name.name), overwrite=settings.overwrite)
+    )
 
 
+@dataclass(frozen=True)
 class _Nnunet:
+    name: str
+
     def write_labels(self, folder: Path, name: str, geometry: Geometry, correction: Correction) -> None:
         """Write labels in which everything that nobody confirmed has the label above all classes."""
         ignored = np.uint8(len(correction.scheme.classes) + 1)
@@ -78,7 +83,7 @@ class _Nnunet:
         """Return nnU-Net's keys, and two that it lets pass."""
         labels, order = nnunet_labels(plan.scheme)
         return {
-            "name": "Corrections",
+            "name": self.name,
             "description": "Labels that a person confirmed in napari-brainseg; what nobody confirmed is `ignore`.",
             "channel_names": {str(number): channel for number, channel in enumerate(plan.channels)},
             "labels": labels,

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     chosen = arguments[0] if arguments else ""
     for name, text in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == chosen:  # only the chosen verb's module is imported, so that `brainseg info` never waits for torch
             module = import_module(f"napari_brainseg.cli.{name}")
             module.add_arguments(verb)

@@ -116,7 +116,8 @@ def test_images_are_the_cases_own_under_one_header(project, tmp_path) -> None:
         original = nib.load(source / f"Brats18_Test_1_1_{channel}.nii.gz")
         np.testing.assert_array_equal(image.get_fdata(), original.get_fdata())
         assert image.affine.tobytes() == original.affine.tobytes()
-    assert json.loads((written / "dataset.json").read_text())["channel_names"] == {"0": "t1ce", "1": "flair"}
+    described = json.loads((written / "dataset.json").read_text())
+    assert (described["name"], described["channel_names"]) == ("Brats", {"0": "t1ce", "1": "flair"})
 
 
 def test_what_nobody_confirmed_is_ignored(project, tmp_path) -> None:
