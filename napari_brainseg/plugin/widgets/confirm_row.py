@@ -70,7 +70,9 @@ class ConfirmRow(QWidget):
         self.unconfirm_button.hide()
         self.several_button = QToolButton()
         self.several_button.setObjectName("tool")
-        self.several_button.setText("several")
+        # With an arrow of its own: napari's would be drawn over the last letter.
+        self.several_button.setText("several ▾")
+        self.several_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         self.several_button.setToolTip("Confirm or take back more than one slice")
         self.several_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.several_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -151,17 +153,16 @@ class ConfirmRow(QWidget):
         self.close_button.clicked.connect(lambda: self.show_range(False))
 
     def _lay_out(self) -> None:
-        buttons, below = QHBoxLayout(), QHBoxLayout()
+        buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.confirm_button, 1)
         buttons.addWidget(self.unconfirm_button, 1)
         buttons.addWidget(self.several_button)
-        below.addWidget(self.text, 1)
-        below.addWidget(StripLegend())
         layout = _column(self)
         layout.addLayout(buttons)
         layout.addWidget(self.range_fields)
-        layout.addLayout(below)
+        layout.addWidget(self.text)
+        layout.addWidget(StripLegend())
 
 
 def _slices(number: int) -> str:

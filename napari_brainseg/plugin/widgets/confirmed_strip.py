@@ -130,6 +130,8 @@ class StripLegend(QWidget):
             text.setObjectName("hint")
             layout.addWidget(_Mark(level))
             layout.addWidget(text)
+            layout.addSpacing(8)
+        layout.addStretch(1)
 
 
 class _Mark(QWidget):
