@@ -62,7 +62,7 @@ def uncertainty_evidence(uncertainty: NDArray[np.floating], labels: LabelArray, 
         labelled = by_class[index, 1:]
         name = _name(scheme, 1 + int(labelled.argmax())) if labelled.any() else ""
         if name and at_border[index] >= 0.5 * by_class[index].sum():
-            return f"unsure at the border of the {name}"
+            return f"unsure at the edge of the {name}"
         if name and labelled.sum() >= by_class[index, 0]:
             return f"unsure of the {name}"
         return "unsure whether something was missed"
@@ -131,7 +131,7 @@ def jump_evidence(labels: LabelArray, scheme: LabelScheme) -> Evidence:
     """Return in how many voxels each slice's classes differ from the neighbouring slice that is more like it.
 
     A tumour that only begins or ends is like one of its neighbours; one that vanishes for a slice is like neither. The
-    first and the last slice have one neighbour.
+    first and the last slice have one neighbour alone, so nothing is said of them.
 
     Args:
         labels: uint8 (Z, Y, X), program values of `scheme`.
@@ -139,23 +139,22 @@ def jump_evidence(labels: LabelArray, scheme: LabelScheme) -> Evidence:
     """
     depth, columns = len(labels), len(scheme.classes) + 1
     by_class = np.zeros((depth, columns))
-    if depth > 1:
+    if depth > 2:
         steps = np.zeros((depth - 1, columns))
         for index, (below, above) in enumerate(pairwise(labels)):
             differs = below != above
             _add(steps[index], below[differs])
             _add(steps[index], above[differs])
-        by_class = np.minimum(np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]]))
-        by_class[:, 0] = 0  # what the classes gain the background loses
+        by_class[1:-1, 1:] = np.minimum(steps[:-1], steps[1:])[:, 1:]  # what the classes gain the background loses
     areas = area_evidence(labels, scheme).by_class
 
     def words(index: int) -> str:
         column = int(by_class[index].argmax())
         name, area = _name(scheme, column), areas[:, column]
-        around = [int(area[i]) for i in (index - 1, index + 1) if 0 <= i < depth]
-        if not area[index] and all(around):
+        around = area[[max(0, index - 1), min(depth - 1, index + 1)]]
+        if not area[index] and around.all():
             return f"no {name} here, but on the slices around it"
-        if area[index] and not any(around):
+        if area[index] and not around.any():
             return f"{name} here, but not on the slices around it"
         return f"the {name} differs from both slices around it in {_voxels(by_class[index, column])}"
 
@@ -184,7 +183,7 @@ def _odd_shapes(mask: NDArray[np.bool_], name: str) -> dict[str, float]:
     return {
         f"{count - 1} small {'island' if count == 2 else 'islands'} beside the {name}": float(area - sizes.max()),
         f"a hole in the {name}": float(holes),
-        f"the border of the {name} is ragged": max(0.0, edges / 4 - area**0.5),
+        f"a ragged edge of the {name}": max(0.0, edges / 4 - area**0.5),
     }
 
 

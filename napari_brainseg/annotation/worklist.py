@@ -28,7 +28,7 @@ from napari_brainseg.cases.labels import LabelArray, LabelScheme
 Signs = Mapping[str, Evidence]
 _Array = NDArray[np.float64]
 
-WEIGHTS: Mapping[str, float] = {"uncertainty": 1.0, "disagreement": 0.25, "shape": 0.05, "jumps": 0.1, "area": 0.1}
+WEIGHTS: Mapping[str, float] = {"uncertainty": 1.0, "disagreement": 0.25, "shape": 0.05, "jumps": 0.1, "area": 0.05}
 METHODS = ("combined", *WEIGHTS, "random", "even")
 
 # A slice that was picked, or confirmed, takes this share of the interest from itself and less from those around it …

@@ -42,7 +42,7 @@ def test_uncertainty_says_where_it_is():
 
     words = uncertainty_evidence(doubts, labels, BRATS2017).words
 
-    assert words(0) == "unsure at the border of the oedema"
+    assert words(0) == "unsure at the edge of the oedema"
     assert words(1) == "unsure of the oedema"
     assert words(2) == "unsure whether something was missed"
 
@@ -76,7 +76,7 @@ def test_a_square_is_no_odd_shape_and_an_island_a_hole_and_a_comb_are():
     np.testing.assert_array_equal(evidence.by_class[:, 0], 0)
     assert evidence.words(1) == "1 small island beside the FLAIR abnormality"
     assert evidence.words(2) == "a hole in the FLAIR abnormality"
-    assert evidence.words(3) == "the border of the FLAIR abnormality is ragged"
+    assert evidence.words(3) == "a ragged edge of the FLAIR abnormality"
 
 
 def test_a_region_counts_for_its_outermost_class():
@@ -96,8 +96,8 @@ def test_a_tumour_that_grows_does_not_jump_and_one_that_vanishes_does():
 
     evidence = jump_evidence(labels, BRATS2017)
 
-    # Slice 0 has one neighbour, 16 voxels away; slice 1 is 16 and 48 away from its two.
-    np.testing.assert_array_equal(evidence.by_class[:, ED], [16, 16, 48, 64, 0, 0])
+    # Slice 1 is 16 and 48 voxels away from its neighbours.
+    np.testing.assert_array_equal(evidence.by_class[:, ED], [0, 16, 48, 64, 0, 0])
     np.testing.assert_array_equal(evidence.by_class[:, [0, NCR, ET]], 0)
     assert evidence.words(3) == "no oedema here, but on the slices around it"
     assert evidence.words(2) == "the oedema differs from both slices around it in 48 voxels"
@@ -110,15 +110,18 @@ def test_a_class_on_one_slice_alone_is_told():
 
     evidence = jump_evidence(labels, BRATS2017)
 
-    np.testing.assert_array_equal(evidence.by_class, [[0, 0, 4, 4]] * 3)
+    np.testing.assert_array_equal(evidence.by_class, [[0, 0, 0, 0], [0, 0, 4, 4], [0, 0, 0, 0]])
     labels[1, :6, :6] = ET
     assert jump_evidence(labels, BRATS2017).words(1) == "no oedema here, but on the slices around it"
     labels[[0, 2]] = 0
     assert jump_evidence(labels, BRATS2017).words(1) == "enhancing tumour here, but not on the slices around it"
 
 
-def test_one_slice_has_nothing_to_jump_from():
-    assert not jump_evidence(np.ones((1, 4, 4), np.uint8), LGG).by_class.any()
+def test_one_or_two_slices_have_nothing_to_jump_from():
+    for depth in (1, 2):
+        labels = np.ones((depth, 4, 4), np.uint8)
+        labels[0] = 0
+        assert not jump_evidence(labels, LGG).by_class.any()
 
 
 def test_area_counts_classes_and_leaves_values_outside_the_scheme():

@@ -83,7 +83,9 @@ class CaseList(QObject):
         same = self._open is not None and self._identity == (case.id, files)
         former = self._open if same else None
         new = _Open(case.id, files, confirmed, wholly)
-        if former is not None:
+        if former is None:  # what the window knows of the case before is newer than what was read of it
+            self._known = [self._as_it_is(line) for line in self._known]
+        else:
             new = replace(new, outlook=former.outlook, told=former.told)
         if new != self._open:
             self._open = new

@@ -91,7 +91,7 @@ class WorklistPanel(QWidget):
         say(self.reason, reason or "")
         self.places.clear()
         for place in places[:SHOWN_PLACES]:
-            item = QListWidgetItem(f"slice {place.index} — {place.reason}")
+            item = QListWidgetItem(f"{place.index} — {place.reason}")
             expected = f"About {place.score:.0%} of the errors are expected here."
             item.setToolTip(f"Slice {place.index}: {place.reason}. {expected}")
             item.setData(Qt.ItemDataRole.UserRole, place)
@@ -142,21 +142,22 @@ class _CaseItem(QTreeWidgetItem):
     """One line of the list of cases."""
 
     def show_line(self, line: CaseLine, *, is_open: bool) -> None:
-        volume = "–" if line.outlook is None else line.outlook.volume_text
+        volume = "–" if line.outlook is None else line.outlook.volume_text.replace("voxels", "vox")
         for column, text in enumerate((line.id, line.state, volume, "–" if line.rank is None else str(line.rank))):
             self.setText(column, text)
-            font = self.font(column)
-            font.setBold(is_open)
-            self.setFont(column, font)
             if column > 1:
                 self.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        font = self.font(0)
+        font.setBold(is_open)
+        self.setFont(0, font)
         error = None if line.outlook is None else line.outlook.expected_error
         expected = "" if error is None else f"\nAbout {error:.0%} as many voxels may be wrong as are labelled"
-        self.setToolTip(0, f"{line.id}\n{line.folder}{expected}")
+        for column in range(len(_COLUMNS)):
+            self.setToolTip(column, f"{line.id}\n{line.folder}{expected}")
 
 
 def _fit_height(view: QAbstractItemView, rows: int, header: QHeaderView | None = None) -> None:
     """Give a list the height of that many rows."""
-    row = max(view.sizeHintForRow(0), view.fontMetrics().height() + 2)
+    row = view.sizeHintForRow(0)
     top = 0 if header is None else header.sizeHint().height()
     view.setFixedHeight(top + row * rows + 2 * view.frameWidth() + 2)
