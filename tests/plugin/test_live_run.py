@@ -503,8 +503,9 @@ def test_uncertainty_and_notes_are_shown_when_there_are_some(run, engine):
 
 
 def test_nothing_is_added_that_was_not_asked_for(run, engine):
+    engine.facts = {"uncertainty": np.full(CASE_SHAPE, 0.5, np.float16), "uncertainty_name": "entropy"}
     run.finished(_full(2))
-    assert engine.asked[0].uncertainty == ""
+    assert engine.asked[0].uncertainty == "entropy"  # it says where to look next
     assert not engine.asked[0].flips
     assert run.workbench.layers.ours(Role.UNCERTAINTY, Role.PROBABILITY) == []
 
