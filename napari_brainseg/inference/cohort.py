@@ -1,8 +1,8 @@
 """Segment many cases: some are read and written while others are computed.
 
 A few workers take the cases in their order, and each does all of its case; how many compute at once is for `Places` to
-say. So the images of at most `WORKERS` cases are held. What is finished is known by a log beside the masks, so that a
-cohort that was stopped goes on where it was.
+say. So the images of as many cases are held as there are workers. What is finished is known by a log beside the masks,
+so that a cohort that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from napari_brainseg.inference.cohort_plan import Which
     from napari_brainseg.inference.places import Places
 
-WORKERS = 3  # on a GPU one reads, one computes and one writes; on a CPU two compute
+# On a GPU one reads, one computes and one writes. On a CPU a third one would only take the cores from the two.
+WORKERS = {"cpu": 2}
+WORKERS_ELSEWHERE = 3
 _POLL = 0.2  # seconds after which a wait looks whether it was cancelled
 
 
@@ -104,19 +106,19 @@ def segment_cohort(
     cohort = _Cohort(settings, ModelChoice(model), CancelToken(token))
     planned = plan_cohort(cases, settings, cohort.models, cohort.log)
     reports: list[CaseReport] = []
-    pool = ThreadPoolExecutor(WORKERS, "segmenting")
-    try:
-        yield Progress(0, len(planned), "loading the models")
-        with cohort.computing_places(sum(case.is_open for case in planned)):
+    yield Progress(0, len(planned), "loading the models")
+    with cohort.computing_places(sum(case.is_open for case in planned)) as workers:
+        pool = ThreadPoolExecutor(workers, "segmenting")
+        try:
             futures = [pool.submit(cohort.work, n, c) if c.is_open else _told(c) for n, c in enumerate(planned)]
             for number, future in enumerate(futures):
                 left = sum(case.is_open for case in planned[number:])
                 yield from cohort.follow(number, future, len(planned), left)
                 reports.append(replace(future.result(), done=number + 1, total=len(planned)))
                 yield reports[-1]
-    finally:
-        cohort.token.cancel()  # harmless where all is done; else those that compute stop at the next layer
-        pool.shutdown(cancel_futures=True)
+        finally:
+            cohort.token.cancel()  # harmless where all is done; else those that compute stop at the next layer
+            pool.shutdown(cancel_futures=True)
     return tuple(reports)
 
 
@@ -132,17 +134,22 @@ class _Cohort:
         self._places: Places | None = None
 
     @contextmanager
-    def computing_places(self, cases: int) -> Iterator[None]:
-        """Say how many of so many cases are computed at once; raise `InputError` where there is no such device."""
+    def computing_places(self, cases: int) -> Iterator[int]:
+        """Make the places to compute so many cases, and give the number of workers.
+
+        Raises:
+            InputError: There is no such device.
+        """
         if not cases:
-            yield
+            yield 1
             return
         from napari_brainseg.inference.devices import resolve_device  # torch loads here
         from napari_brainseg.inference.places import Places
 
-        with Places.on(resolve_device(self.settings.run.device), cases) as self._places:
+        device = resolve_device(self.settings.run.device)
+        with Places.on(device, cases) as self._places:
             self._started = perf_counter()
-            yield
+            yield WORKERS.get(device.type, WORKERS_ELSEWHERE)
 
     def follow(self, number: int, future: Future[CaseReport], total: int, left: int) -> Generator[Progress, None, None]:
         """Yield what is told of a case until it is done; what later ones tell meanwhile is not shown."""

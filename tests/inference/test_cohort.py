@@ -211,10 +211,11 @@ def test_cases_are_read_and_written_during_a_computation_but_no_more_than_there_
 ) -> None:
     """The second computation ends only once the third case was read and the first one is being written."""
     read = {name: threading.Event() for name in NAMES}
-    writing, may_write = threading.Event(), threading.Event()
+    begun, writing, may_write = threading.Event(), threading.Event(), threading.Event()
     write = module.write_outputs
 
     def reading(files: CaseFiles, options: object) -> Case:
+        assert files.id == NAMES[0] or begun.wait(PATIENCE)  # else the second could take the only place before it
         case = real(files, options)
         read[files.id].set()
         return case
@@ -226,6 +227,7 @@ def test_cases_are_read_and_written_during_a_computation_but_no_more_than_there_
         return write(result, *args, **options)
 
     def computing(case: Case, *rest: object) -> Iterator[Progress]:
+        begun.set()
         if case.id == NAMES[1]:
             assert read[NAMES[2]].wait(PATIENCE)
             assert writing.wait(PATIENCE)
@@ -235,6 +237,7 @@ def test_cases_are_read_and_written_during_a_computation_but_no_more_than_there_
         return (yield from engine(case, *rest))
 
     seen: list[str] = []
+    monkeypatch.setattr(module, "WORKERS", {"cpu": 3})
     monkeypatch.setattr(module, "read_case", reading)
     monkeypatch.setattr(module, "write_outputs", writes)
     monkeypatch.setattr("napari_brainseg.inference.engine.segment", computing)
@@ -262,7 +265,6 @@ def test_images_are_held_by_no_more_cases_than_there_are_workers(
 
     monkeypatch.setattr(module, "read_case", reading)
     monkeypatch.setattr(module, "write_outputs", writes)
-    monkeypatch.setattr(module, "WORKERS", 2)
     run([*cases], place, tmp_path)
     assert max(held) <= 2
     assert written == [False] * 4  # given back before the masks are written
