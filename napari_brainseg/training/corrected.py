@@ -30,6 +30,7 @@ class CorrectedCase:
         confirmed: bool (z, y, x).
         source: The case it was prepared from.
         box: Where in the case's grid it lies.
+        axis: The axis that most of the wholly confirmed slices are perpendicular to.
     """
 
     id: str
@@ -38,6 +39,7 @@ class CorrectedCase:
     confirmed: Mask
     source: Case
     box: Box
+    axis: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,9 @@ def prepare_corrected(case: Case, correction: Correction, record: ModelRecord) -
     confirmed = correction.confirmed[box]
     labels = np.where(confirmed, correction.labels[box], np.uint8(0)).astype(np.uint8)
     labels = correction.scheme.convert(labels, record.scheme)
-    return CorrectedCase(case.id, images, labels, confirmed, case, box)
+    whole = [correction.confirmed.all(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    axis = max(range(3), key=lambda axis: int(whole[axis].sum()))
+    return CorrectedCase(case.id, images, labels, confirmed, case, box, axis)
 
 
 def pieces_of(case: CorrectedCase, record: ModelRecord) -> list[Piece]:

@@ -18,14 +18,22 @@ class FinetuneSettings:
         steps: Steps of AdamW.
         rate: Learning rate.
         layers: Which weights may change: `all`, or `decoder` (everything behind the encoder).
+        replay: How much a step also asks for the old model's own answers, on slices that nobody confirmed and on a
+            synthetic case; 0 for not at all, 1 for as much as for what was confirmed.
+        keep: How much of the old weights the new ones keep in the end: 0 for none, 1 would be the old model (the mean
+            of both weights, Wortsman et al. 2022, arXiv:2109.01903).
+        hold_out: Whether a part of the corrections is held out, for the new model to be judged by.
         batch: Slices a step; a 3-D model takes one window a step.
-        seed: Of order and augmentation; the same seed gives the same model on the same machine.
+        seed: Of order, augmentation and what is held out; the same seed gives the same model on the same machine.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` …
     """
 
     steps: int = 40
     rate: float = 3e-4
     layers: str = "all"
+    replay: float = 0.5
+    keep: float = 0.3
+    hold_out: bool = True
     batch: int = 8
     seed: int = 0
     device: str = "auto"
@@ -35,5 +43,9 @@ class FinetuneSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise TrainingError(f"{name} is {value}; it must be above 0.")
+        if not (math.isfinite(self.replay) and self.replay >= 0):
+            raise TrainingError(f"replay is {self.replay}; it must be 0 or more.")
+        if not 0 <= self.keep < 1:
+            raise TrainingError(f"keep is {self.keep}; it must be 0 or more and below 1.")
         if self.layers not in LAYERS:
             raise TrainingError(f"layers is {self.layers!r}; it must be one of {', '.join(LAYERS)}.")

@@ -6,9 +6,9 @@ import hashlib
 import math
 import time
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -16,33 +16,42 @@ import torch
 from torch import Tensor, nn
 
 from napari_brainseg.annotation.corrections import Correction
+from napari_brainseg.base.allocation import reusing_memory
 from napari_brainseg.base.errors import TrainingError
-from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
+from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
-from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.evaluation.metrics import region_dice
-from napari_brainseg.inference.decoding import is_softmax, to_labels, to_probabilities, to_targets
-from napari_brainseg.inference.devices import autocast_for, fast_dtype, resolve_device
-from napari_brainseg.inference.engine import segment
-from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.inference.decoding import is_softmax, to_targets
+from napari_brainseg.inference.devices import resolve_device
+from napari_brainseg.inference.memory import ran_out_of_memory, return_memory
 from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.augmentation import AugmentationSettings, change_intensities
 from napari_brainseg.training.corrected import CorrectedCase, Piece, batch_of, pieces_of, prepare_corrected
 from napari_brainseg.training.finetune_settings import FinetuneSettings
+from napari_brainseg.training.held_out import HeldOut, hold_out
 from napari_brainseg.training.masked_losses import masked_bce_dice, masked_ce_dice
+from napari_brainseg.training.replay import phantoms_for, replayed
+from napari_brainseg.training.seat_belt import Kind, Scored, SeatBelt
+from napari_brainseg.training.taught_network import TaughtNetwork
 
 # How the registered networks name what lies before the decoder.
 _ENCODER_PARTS = frozenset({"encoder", "convInit", "down_layers"})
 _LIGHT = AugmentationSettings(intensity=0.1, noise=0.05)
+_LOOKS = 4  # how often the held-out part is scored on the way, for the curve
 
 
 @dataclass(frozen=True)
 class FinetuneReport(Progress):
-    """One step: the batch's loss and its mean Dice over the regions, before the step; NaN while there is none."""
+    """One step: the batch's loss and its mean Dice over the regions, before the step; NaN while there is none.
+
+    Attributes:
+        held_out: Mean Dice on what is held out, where it was scored after this step; else NaN.
+    """
 
     loss: float = math.nan
     dice: float = math.nan
+    held_out: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,37 +60,42 @@ class FinetuneResult:
 
     Attributes:
         model: The new model, not saved yet; its record names parent, data, settings, scores and date.
-        before: Dice per region of the model it started from, over the confirmed voxels, averaged over the cases.
-        after: The same of the new model, on the very voxels that it learnt from.
+        table: Scores before and after, and what is recommended.
         slices: How many slices or windows it learnt from.
         cases: How many cases they are from.
         seconds: How long it took.
+        notes: What a person should know, one sentence each.
     """
 
     model: Model
-    before: dict[str, float]
-    after: dict[str, float]
+    table: SeatBelt
     slices: int
     cases: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
-    record: ModelRecord
-    network: nn.Module
-    device: torch.device
-    settings: FinetuneSettings
-    token: CancelToken
+class _Lesson:
+    """What there is to learn and to be judged by."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return fp32 logits of images on the CPU, computed as is fast on the device."""
-        images = images.to(self.device)
-        if images.ndim == 4:
-            images = images.contiguous(memory_format=torch.channels_last)
-        with _precision(self.device, self.record.spatial_dims):
-            logits: Tensor = self.network(images)
-        return logits.float()
+    parts: HeldOut
+    pieces: tuple[Piece, ...]
+    phantoms: tuple[CorrectedCase, ...]
+    newest: str
+
+    def exam(self) -> list[tuple[Kind, str, CorrectedCase]]:
+        """Return everything that both models segment: its kind, name and where its labels are known."""
+        several = len({case.id for case in self.parts.learnt}) > 1
+        learnt = [
+            (Kind.EARLIER if several and self.newest not in ("", case.id) else Kind.LEARNT, case.id, case)
+            for case in self.parts.learnt
+        ]
+        held = [(Kind.HELD_OUT, name, case) for name, case in self.parts.held]
+        return [*held, *learnt, *((Kind.PHANTOM, case.id, case) for case in self.phantoms)]
+
+
+Reports = Generator[FinetuneReport, None, None]
 
 
 def finetune(
@@ -89,94 +103,201 @@ def finetune(
     model: Model,
     settings: FinetuneSettings | None = None,
     *,
+    newest: str = "",
     token: CancelToken | None = None,
 ) -> Generator[FinetuneReport, None, FinetuneResult]:
     """Teach a copy of `model` from confirmed voxels; yields a report per step and returns the new model.
 
-    Only confirmed voxels enter the loss; the images around them are seen, their labels are not. Batch-norm statistics
-    are frozen. Whatever ends it, `model` is as it was.
+    Only confirmed voxels are truth; elsewhere at most the old model's own answer is asked for. A part of what is
+    confirmed is held out, and both models are scored on it. Batch-norm statistics are frozen. Whatever ends it, `model`
+    is as it was.
+
+    Args:
+        corrections: Cases and what is confirmed of them.
+        model: The model to start from.
+        settings: Steps, rate, what is held out …
+        newest: The id of the case that is being worked on, which is learnt from in any case; the others count as
+            earlier ones.
+        token: Cancelling it stops the run; nothing is kept.
 
     Raises:
-        TrainingError: Nothing is confirmed that this model can learn from, or the loss is no longer finite.
+        TrainingError: Nothing is confirmed that this model can learn from, the loss is no longer finite, or too little
+            memory is free.
         InputError: A case does not fit the model or its correction.
         LabelError: The model's scheme cannot hold a confirmed class.
         Cancelled: The token was cancelled; nothing is kept.
     """
     start = time.perf_counter()
     settings, token = settings or FinetuneSettings(), token or CancelToken()
-    record = model.record
+    record, device = model.record, resolve_device(settings.device)
+    lesson = yield from _lesson(corrections, record, settings, newest, token)
+    network = new_network(record)
+    network.load_state_dict(model.network.state_dict())
+    taught = TaughtNetwork(record, network.to(device).eval(), device, token, settings.batch)
+    notes: list[str] = []
+    try:
+        with reusing_memory():
+            before = yield from _examined(taught, lesson, "scoring the model as it is")
+            replay = yield from _replay(taught, lesson, settings)
+            yield from _steps(taught, lesson, replay, settings, notes)
+            _keep(network, model.network, settings.keep)
+            after = yield from _examined(taught, lesson, "scoring the new model")
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"{device} ran out of memory. The model is unchanged; close other programs, or choose the CPU."
+        ) from error
+    finally:
+        return_memory(device)
+    scored = tuple(Scored(k, n, b, a) for (k, n, _), b, a in zip(lesson.exam(), before, after, strict=True))
+    table = SeatBelt(scored, lesson.parts.words)
+    new = replace(
+        record,
+        name=f"{record.name}-taught",
+        version="1",
+        parent=record.name,
+        training=_facts(corrections, record, settings),
+        scores=table.to_json(),
+        folder=None,
+    )
+    return FinetuneResult(
+        Model(new, network.cpu().eval()),
+        table,
+        len(lesson.pieces),
+        len({piece.case.id for piece in lesson.pieces}),
+        time.perf_counter() - start,
+        tuple(notes),
+    )
+
+
+def _lesson(
+    corrections: Sequence[tuple[Case, Correction]],
+    record: ModelRecord,
+    settings: FinetuneSettings,
+    newest: str,
+    token: CancelToken,
+) -> Generator[FinetuneReport, None, _Lesson]:
     cases: list[CorrectedCase] = []
     for index, (case, correction) in enumerate(corrections):
         yield FinetuneReport(0, 0, f"preparing case {index + 1} of {len(corrections)}")
         token.raise_if_cancelled()
         if not correction.is_empty:
             cases.append(prepare_corrected(case, correction, record))
-    pieces = [piece for case in cases for piece in pieces_of(case, record)]
+    parts = hold_out(cases, settings.seed, newest) if settings.hold_out else HeldOut(tuple(cases), ())
+    pieces = tuple(piece for case in parts.learnt for piece in pieces_of(case, record))
     if not pieces:
         raise TrainingError("Nothing is confirmed that the model could learn from. Confirm a slice of the brain first.")
-    device = resolve_device(settings.device)
-    network = new_network(record)
-    network.load_state_dict(model.network.state_dict())
-    network.to(device)
-    # Evaluation mode freezes the batch-norm statistics: a handful of slices would spoil them.
-    run = _Run(record, network.eval(), device, settings, token)
-    before = yield from _scores(run, cases, pieces, "scoring the model as it is")
-    yield from _steps(run, pieces)
-    after = yield from _scores(run, cases, pieces, "scoring the new model")
-    taught = replace(
-        record,
-        name=f"{record.name}-taught",
-        version="1",
-        parent=record.name,
-        training=_facts(corrections, record, settings),
-        scores={"confirmed": {"before": before, "after": after}},
-        folder=None,
-    )
-    seconds = time.perf_counter() - start
-    return FinetuneResult(Model(taught, network.cpu().eval()), before, after, len(pieces), len(cases), seconds)
+    return _Lesson(parts, pieces, phantoms_for(record), newest)
 
 
-def _steps(run: _Run, pieces: Sequence[Piece]) -> Generator[FinetuneReport, None, None]:
-    settings, record = run.settings, run.record
-    weights = _chosen_weights(run.network, settings.layers)
+def _examined(
+    taught: TaughtNetwork, lesson: _Lesson, message: str
+) -> Generator[FinetuneReport, None, list[dict[str, float]]]:
+    """Return Dice per region over what is confirmed, for everything of the exam."""
+    exam, scores = lesson.exam(), []
+    for number, (_, _, case) in enumerate(exam):
+        yield FinetuneReport(0, 0, f"{message}, {number + 1} of {len(exam)}")
+        taught.token.raise_if_cancelled()
+        scores.append(_dice(taught, case))
+    return scores
+
+
+def _dice(taught: TaughtNetwork, case: CorrectedCase) -> dict[str, float]:
+    found = taught.answer(case)
+    return region_dice(found[case.confirmed], case.labels[case.confirmed], taught.record.scheme)
+
+
+def _replay(
+    taught: TaughtNetwork, lesson: _Lesson, settings: FinetuneSettings
+) -> Generator[FinetuneReport, None, tuple[Piece, ...]]:
+    """Return pieces with the old model's own answers: of the phantoms, and of what nobody confirmed."""
+    if not settings.replay:
+        return ()
+    unseen = [replace(case, confirmed=np.zeros_like(case.confirmed)) for case in lesson.phantoms]
+    found: list[CorrectedCase] = []
+    for case in replayed([*lesson.parts.learnt, *unseen], taught.answer):
+        yield FinetuneReport(0, 0, "asking the old model")
+        found.append(case)
+    return tuple(piece for case in found for piece in pieces_of(case, taught.record))
+
+
+def _steps(
+    taught: TaughtNetwork,
+    lesson: _Lesson,
+    replay: Sequence[Piece],
+    settings: FinetuneSettings,
+    notes: list[str],
+) -> Reports:
+    weights = _chosen_weights(taught.network, settings.layers)
     optimizer = torch.optim.AdamW(weights, lr=settings.rate)
     chance = torch.Generator().manual_seed(settings.seed)
-    size = min(settings.batch, len(pieces)) if record.spatial_dims == 2 else 1
-    waiting: list[int] = []
-    for step in range(settings.steps):
-        run.token.raise_if_cancelled()
-        if len(waiting) < size:
-            waiting += torch.randperm(len(pieces), generator=chance).tolist()
-        drawn, waiting = waiting[:size], waiting[size:]
-        images, labels, confirmed = _changed(*batch_of([pieces[i] for i in drawn], record), chance)
-        loss, dice = _step(run, optimizer, weights, (images, labels, confirmed))
+    size = min(settings.batch, len(lesson.pieces)) if taught.record.spatial_dims == 2 else 1
+    lessons, repeats = _Drawn(lesson.pieces, chance), _Drawn(replay, chance)
+    for step in range(1, settings.steps + 1):
+        taught.token.raise_if_cancelled()
+        batches = [(1.0, _changed(*batch_of(lessons.draw(size), taught.record), chance))]
+        # A window of a 3-D model takes a second on a CPU: every other step repeats one.
+        if replay and (taught.record.spatial_dims == 2 or step % 2):
+            batches.append((settings.replay, _changed(*batch_of(repeats.draw(size), taught.record), chance)))
+        try:
+            loss, dice = _step(taught, optimizer, weights, batches)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error) or size == 1:
+                raise
+            size //= 2
+            notes.append(f"{taught.device} ran out of memory: {size} slices a step instead of {2 * size}.")
+            continue
         if not math.isfinite(loss):
             raise TrainingError(
-                f"The loss was no longer finite at step {step + 1}. The model is unchanged; choose a lower rate."
+                f"The loss was no longer finite at step {step}. The model is unchanged; choose a lower rate."
             )
-        yield FinetuneReport(step + 1, settings.steps, f"step {step + 1} of {settings.steps}", loss, dice)
+        look = lesson.parts.held and step % max(1, settings.steps // _LOOKS) == 0 and taught.record.spatial_dims == 2
+        held = fmean(fmean(_dice(taught, case).values()) for _, case in lesson.parts.held) if look else math.nan
+        yield FinetuneReport(step, settings.steps, f"step {step} of {settings.steps}", loss, dice, held)
+
+
+class _Drawn:
+    """Draws pieces in random order, each once before any comes again."""
+
+    def __init__(self, pieces: Sequence[Piece], chance: torch.Generator) -> None:
+        self._pieces, self._chance = pieces, chance
+        self._waiting: list[int] = []
+
+    def draw(self, count: int) -> list[Piece]:
+        while len(self._waiting) < count:
+            self._waiting += torch.randperm(len(self._pieces), generator=self._chance).tolist()
+        drawn, self._waiting = self._waiting[:count], self._waiting[count:]
+        return [self._pieces[i] for i in drawn]
 
 
 def _step(
-    run: _Run, optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], batch: tuple[Tensor, Tensor, Tensor]
+    taught: TaughtNetwork,
+    optimizer: torch.optim.Optimizer,
+    weights: list[nn.Parameter],
+    batches: Sequence[tuple[float, tuple[Tensor, ...]]],
 ) -> tuple[float, float]:
-    images, labels, confirmed = batch
-    record = run.record
+    """Make one step on weighted batches of images, labels and mask; return the whole loss and the first one's Dice."""
+    record = taught.record
     compute_loss = masked_ce_dice if is_softmax(record.outputs) else masked_bce_dice
-    # A caller may hold gradients off, and gradients must not stay on across a yield.
-    with torch.enable_grad():
-        logits = run.forward(images)
-        targets = to_targets(labels.to(run.device), record.outputs, record.scheme)
-        loss = compute_loss(logits, targets, confirmed.to(run.device))
-        value = float(loss.detach())
-        if math.isfinite(value):
-            optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=True)
+    total, dice = 0.0, math.nan
+    for weight, (images, labels, confirmed) in batches:
+        # A caller may hold gradients off, and gradients must not stay on across a yield.
+        with torch.enable_grad():
+            logits = taught.forward(images, learning=True)
+            targets = to_targets(labels.to(taught.device), record.outputs, record.scheme)
+            loss = weight * compute_loss(logits, targets, confirmed.to(taught.device))
+            total += float(loss.detach())
+            if not math.isfinite(total):
+                return total, dice
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(weights, 5.0)
-            optimizer.step()
-    found, known = _labels_of(run, to_probabilities(logits.detach(), record.outputs)), confirmed.numpy()
-    scores = region_dice(found[known], labels.numpy()[known], record.scheme)
-    return value, float(np.mean(list(scores.values())))
+        if math.isnan(dice):
+            found, known = taught.labels_of(logits), confirmed.numpy()
+            dice = fmean(region_dice(found[known], labels.numpy()[known], record.scheme).values())
+    nn.utils.clip_grad_norm_(weights, 5.0)
+    optimizer.step()
+    return total, dice
 
 
 def _changed(images: Tensor, labels: Tensor, confirmed: Tensor, chance: torch.Generator) -> tuple[Tensor, ...]:
@@ -190,41 +311,12 @@ def _changed(images: Tensor, labels: Tensor, confirmed: Tensor, chance: torch.Ge
     return flat.reshape(images.shape), labels, confirmed
 
 
-def _scores(
-    run: _Run, cases: Sequence[CorrectedCase], pieces: Sequence[Piece], message: str
-) -> Generator[FinetuneReport, None, dict[str, float]]:
-    """Return Dice per region over the confirmed voxels, as the program would segment them; the mean of the cases."""
-    each = []
-    for index, case in enumerate(cases):
-        yield FinetuneReport(0, 0, f"{message}, case {index + 1} of {len(cases)}")
-        run.token.raise_if_cancelled()
-        found = _segmented(run, case, [p for p in pieces if p.case is case])
-        each.append(region_dice(found[case.confirmed], case.labels[case.confirmed], run.record.scheme))
-    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
-
-
 @torch.no_grad()
-def _segmented(run: _Run, case: CorrectedCase, pieces: Sequence[Piece]) -> LabelArray:
-    """Return the model's labels (z, y, x), right wherever something is confirmed."""
-    if run.record.spatial_dims == 3:  # how a volume is divided into windows changes its labels: the program decides
-        model, settings = Model(run.record, run.network), SegmentSettings(device=run.settings.device)
-        return run_to_end(segment(case.source, model, settings, run.token)).labels[case.box]
-    labels = np.zeros(case.confirmed.shape, np.uint8)
-    for start in range(0, len(pieces), run.settings.batch):
-        run.token.raise_if_cancelled()
-        group = pieces[start : start + run.settings.batch]
-        labels[[p.window[0].start for p in group]] = _labels_of(run, _maps(run, group))
-    return labels
-
-
-def _maps(run: _Run, pieces: Sequence[Piece]) -> Tensor:
-    """Return probabilities (N, R, *spatial), fp32 on the CPU."""
-    return to_probabilities(run.forward(batch_of(pieces, run.record)[0]), run.record.outputs).cpu()
-
-
-def _labels_of(run: _Run, maps: Tensor) -> LabelArray:
-    """Return label values (N, *spatial) for probabilities (N, R, *spatial)."""
-    return np.asarray(to_labels(maps, run.record.outputs, run.record.scheme).cpu().numpy())
+def _keep(network: nn.Module, old: nn.Module, share: float) -> None:
+    """Draw the new weights back towards the old ones by this share."""
+    if share:
+        for new, before in zip(network.parameters(), old.parameters(), strict=True):
+            new.lerp_(before.to(new), share)
 
 
 def _chosen_weights(network: nn.Module, layers: str) -> list[nn.Parameter]:
@@ -238,14 +330,6 @@ def _chosen_weights(network: nn.Module, layers: str) -> list[nn.Parameter]:
     if layers == "decoder" and not encoder:
         raise TrainingError("This network does not say which of its weights are the decoder. Choose all layers.")
     return chosen
-
-
-def _precision(device: torch.device, spatial_dims: int) -> AbstractContextManager[None]:
-    """Return the autocast context in which gradients can be trusted."""
-    # torch 2.13 on a CPU: the weight gradient of a bf16 3-D convolution of depth 2 holds uninitialised memory.
-    broken = device.type == "cpu" and spatial_dims == 3
-    # fp16 gradients underflow without loss scaling; where there is no bf16, fp32 learns safely.
-    return autocast_for(device) if fast_dtype(device) == torch.bfloat16 and not broken else nullcontext()
 
 
 def _facts(

@@ -1,11 +1,12 @@
-"""Fine-tune from a project: read what is confirmed there, teach the model, keep the new one as a folder of its own."""
+"""Fine-tune from a project: read what is confirmed there, teach the model, and save the new one once it is accepted."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
@@ -14,6 +15,9 @@ from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import shipped_models, why_not_writable
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.lineage import free_name
 from napari_brainseg.model_store.model import load_model, save_model
 from napari_brainseg.model_store.store import ModelRecord
@@ -22,18 +26,29 @@ from napari_brainseg.training.finetuning import FinetuneResult, finetune
 
 
 @dataclass(frozen=True, eq=False)
-class TaughtModel:
-    """A fine-tuned model that lies in a folder, and how it came about.
+class Candidate:
+    """A fine-tuned model that nobody has accepted yet: it lies in memory alone.
 
     Attributes:
-        record: The new model.
-        result: What the fine-tuning gave.
+        parent: The model it was taught from.
+        result: The new model, the table and what is recommended.
         skipped: A sentence for every corrected case that could not be read, so that nothing was learnt from it.
+        former: The parent's answer for the open case; None where no case is open.
+        answer: The new model's.
     """
 
-    record: ModelRecord
+    parent: ModelRecord
     result: FinetuneResult
     skipped: tuple[str, ...] = ()
+    former: Segmentation | None = None
+    answer: Segmentation | None = None
+
+    @property
+    def changed_voxels(self) -> int:
+        """In how many voxels of the open case the new model's answer differs from its parent's."""
+        if self.former is None or self.answer is None:
+            return 0
+        return int(np.count_nonzero(self.former.labels != self.answer.labels))
 
 
 def finetune_project(
@@ -42,10 +57,9 @@ def finetune_project(
     settings: FinetuneSettings | None = None,
     *,
     open_case: tuple[Case, Correction] | None = None,
-    folder: Path | None = None,
     token: CancelToken | None = None,
-) -> Generator[Progress, None, TaughtModel]:
-    """Teach a model from every confirmed slice of a project that it was made for, and save it; nothing else changes.
+) -> Generator[Progress, None, Candidate]:
+    """Teach a model from every confirmed slice of a project that it was made for; nothing is saved or replaced.
 
     A corrected case that cannot be read is left out and named in the result.
 
@@ -54,16 +68,14 @@ def finetune_project(
         record: The model to start from.
         settings: Steps, rate, layers …
         open_case: The open case with what is confirmed there now, taken in the place of what the project holds of it.
-        folder: The new model's folder; by default a free name such as `lgg-2` in the project's models.
         token: Cancelling it stops the run; nothing is kept.
 
     Raises:
         TrainingError: Nothing is confirmed for this model.
         InputError: The project cannot be read, or a case does not fit the model.
-        OutputError: The folder exists or cannot be written; found before the work.
     """
+    settings, token = settings or FinetuneSettings(), token or CancelToken()
     yield Progress(0, 0, "reading the corrected cases")
-    _check_place(project.models / free_name(record, (project.models,)) if folder is None else folder)
     fits = open_case is not None and set(record.channels) <= set(open_case[0].expected)
     pairs = [open_case] if open_case is not None and fits and not open_case[1].is_empty else []
     skipped: list[str] = []
@@ -78,26 +90,46 @@ def finetune_project(
             f"{project.folder} holds no confirmed slices with the channels {', '.join(record.channels)} that "
             f"{record.name} needs. Confirm slices of such a case first, or choose another model."
         )
-    result = yield from finetune(pairs, load_model(record), settings, token=token)
-    if token is not None:
-        token.raise_if_cancelled()
-    # Asked again: another window may have saved one meanwhile.
-    target = project.models / free_name(record, (project.models,)) if folder is None else folder
-    saved = save_model(result.model, target, card(result, target.name))
-    if token is not None and token.cancelled:  # pressed while it was being written
-        shutil.rmtree(target, ignore_errors=True)
-        token.raise_if_cancelled()
-    return TaughtModel(saved, result, tuple(skipped))
+    parent = load_model(record)
+    newest = "" if without is None else without.id
+    result = yield from finetune(pairs, parent, settings, newest=newest, token=token)
+    former = answer = None
+    if open_case is not None and fits:
+        run = SegmentSettings(device=settings.device)
+        yield Progress(0, 0, f"segmenting {open_case[0].id} again")
+        former = yield from segment(open_case[0], parent, run, token)
+        answer = yield from segment(open_case[0], result.model, run, token)
+    token.raise_if_cancelled()
+    return Candidate(record, result, tuple(skipped), former, answer)
+
+
+def accept(candidate: Candidate, project: Project, folder: Path | None = None) -> ModelRecord:
+    """Save a candidate as a model of its own; its parent stays as it is.
+
+    The folder is written aside and renamed: after a crash there is the new model or none.
+
+    Args:
+        candidate: What `finetune_project` returned.
+        project: Where models are kept.
+        folder: Where to save it instead.
+
+    Raises:
+        OutputError: The folder exists or cannot be written.
+    """
+    target = project.models / free_name(candidate.parent, (project.models,)) if folder is None else folder
+    check_place(target)
+    return save_model(candidate.result.model, target, card(candidate.result, target.name))
 
 
 def card(result: FinetuneResult, model_name: str) -> str:
     """Return the model card, Markdown."""
-    record = result.model.record
+    record, table = result.model.record, result.table
     facts = record.training
-    rows = "\n".join(f"| {name} | {result.before[name]:.3f} | {after:.3f} |" for name, after in result.after.items())
+    rows = "\n".join(f"| {what} | {before:.3f} | {after:.3f} |" for what, before, after in table.rows())
     cases = "\n".join(f"- {one['case']}: {', '.join(one['slices']) or 'a mask'}" for one in facts["data"])
     settings = facts["settings"]
     layers = "all weights" if settings["layers"] == "all" else "the decoder's weights alone"
+    held = f"Held out, and not learnt from: {table.held_out}." if table.held_out else "Nothing was held out."
     return f"""# {model_name}
 
 {record.title}
@@ -109,24 +141,29 @@ made on {local_time(str(facts["date"]))}. For research use, not for diagnosis.
 
 {cases}
 
-{settings["steps"]} steps of AdamW at a rate of {settings["rate"]:g}, {layers}, seed {settings["seed"]}.
+{held}
+
+{settings["steps"]} steps of AdamW at a rate of {settings["rate"]:g}, {layers}, seed {settings["seed"]}; the old model's
+own answers repeated with a weight of {settings["replay"]:g}; {settings["keep"]:.0%} of the old weights kept.
 
 ## Scores
 
-Dice over the confirmed voxels, mean of the cases:
+Dice, mean of the slices or cases of a kind:
 
-| region | before | after |
+| on what | before | after |
 |---|---|---|
 {rows}
 
+Recommendation: {table.verdict.value} ({table.reason}).
+
 ## Limits
 
-These are the very voxels that it learnt from, so the scores say how well it took them up, not how it does elsewhere.
-It may do worse on other cases than {facts["parent"]["name"]} does.
+Scores on what it learnt from say how well it took that up; those of what was held out, how it does elsewhere on such
+cases. It may do worse on other cases than {facts["parent"]["name"]} does.
 """
 
 
-def _check_place(folder: Path) -> None:
+def check_place(folder: Path) -> None:
     """Raise `OutputError` where the new model's folder could not be made, before minutes are spent on it."""
     if folder.exists():
         raise OutputError(f"{folder} exists. Choose another name for the model.")

@@ -43,11 +43,13 @@ def test_prints_steps_the_table_and_the_new_models_folder(project, tmp_path, cap
     lines = capsys.readouterr().out.splitlines()
     assert status == 0
     assert lines[0].startswith("step 1 of 2: loss ")
-    assert lines[2].startswith("Dice on the confirmed voxels (1 slice in 1 case")
-    assert lines[4].split()[0] == "WT"
+    assert lines[2].startswith("Learnt from 1 slice in 1 case in ")
+    assert lines[2].endswith("Held out: nothing.")
+    learnt = next(line for line in lines if line.startswith("learnt, WT"))
+    assert lines[-2].startswith("Recommended: ")
     assert lines[-1] == str(out)
     record = read_record(out)
-    assert float(lines[4].split()[2]) == pytest.approx(record.scores["confirmed"]["after"]["WT"], abs=5e-4)
+    assert float(learnt.split()[-1]) == pytest.approx(record.scores["learnt"]["WT"]["after"], abs=5e-4)
     assert record.training["settings"]["layers"] == "decoder"
 
 

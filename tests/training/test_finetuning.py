@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,10 @@ from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.training import finetuning
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 from napari_brainseg.training.finetuning import finetune
+from napari_brainseg.training.seat_belt import Kind
 
 SHAPE = (6, 40, 36)
 QUICK = FinetuneSettings(steps=3, rate=1e-2, batch=2, device="cpu")
@@ -93,8 +97,7 @@ def test_labels_that_nobody_confirmed_have_no_influence(plane, model):
     two = run_to_end(finetune([(case, other)], make_model(*model), QUICK))
 
     assert_same(weights_of(one.model), weights_of(two.model))
-    assert one.before == two.before
-    assert one.after == two.after
+    assert one.table == two.table
 
 
 def test_labels_that_are_confirmed_have_influence():
@@ -172,25 +175,27 @@ def test_it_learns_and_scores_as_the_program_segments(spatial_dims):
     model, (case, truth) = make_model(spatial_dims), make_case()
     other, other_truth = make_case("b", shape=(5, 36, 44), seed=1)
     pairs = [(case, correct(case, truth, AXIAL)), (other, correct(other, other_truth, [ConfirmedSlice(1, 17)]))]
-    settings = FinetuneSettings(steps=30, rate=1e-2, device="cpu")
+    settings = FinetuneSettings(steps=30, rate=1e-2, replay=0, keep=0, hold_out=False, device="cpu")
 
     reports = []
     result = run_to_end(finetune(pairs, model, settings), reports.append)
 
-    assert (result.cases, len(result.before)) == (2, 3)
-    assert result.after["WT"] > max(0.8, result.before["WT"])
+    assert result.cases == 2
+    rows = {what: (before, after) for what, before, after in result.table.rows()}
+    assert rows["learnt, WT"][1] > max(0.8, rows["learnt, WT"][0])
     steps = [r for r in reports if r.done]
     assert [r.done for r in steps] == list(range(1, 31))
     assert steps[-1].loss < steps[0].loss
     record = result.model.record
-    assert (record.parent, record.scores["confirmed"]["after"]) == ("small", result.after)
+    assert record.parent == "small"
+    assert record.scores["learnt"]["WT"]["after"] == rows["learnt, WT"][1]
     assert record.training["data"][0]["slices"] == ["axial slice 2", "axial slice 4"]
 
     found = run_to_end(segment(case, result.model, SegmentSettings(device="cpu"))).labels
-    again = run_to_end(finetune(pairs[:1], result.model, FinetuneSettings(steps=1, device="cpu"))).before
+    again = run_to_end(finetune(pairs[:1], result.model, FinetuneSettings(steps=1, device="cpu"))).table
     mask = pairs[0][1].confirmed
     wt = 2 * np.sum((found[mask] > 0) & (truth[mask] > 0)) / (np.sum(found[mask] > 0) + np.sum(truth[mask] > 0))
-    assert again["WT"] == pytest.approx(wt, abs=1e-12)
+    assert again.of(Kind.LEARNT)[0].before["WT"] == pytest.approx(wt, abs=1e-12)
 
 
 def test_a_network_without_bounds_is_stopped_with_a_clear_error():
@@ -234,7 +239,109 @@ def test_gradients_stay_off_for_a_caller_that_holds_them_off():
             assert not torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize(("name", "value"), [("steps", 0), ("rate", -1.0), ("rate", float("nan")), ("layers", "head")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("rate", -1.0), ("rate", float("nan")), ("layers", "head"), ("replay", -1.0), ("keep", 1.0)],
+)
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(TrainingError, match=name):
         FinetuneSettings(**{name: value})
+
+
+FIVE = [ConfirmedSlice(0, index) for index in range(1, 6)]
+
+
+@pytest.mark.parametrize("model", [(2, ("WT", "TC", "ET")), (3, ("WT", "TC", "ET"))])
+def test_what_is_held_out_is_scored_and_has_no_influence(model):
+    case, truth = make_case()
+    result = run_to_end(finetune([(case, correct(case, truth, FIVE))], make_model(*model), QUICK))
+    [held] = result.table.of(Kind.HELD_OUT)
+    index = int(held.name.removeprefix("slice "))
+    assert result.table.held_out == f"1 of 5 slices: {index}"
+    other = truth.copy()
+    other[index] = np.where(truth[index] > 0, 1, 0)
+
+    wrong = run_to_end(finetune([(case, correct(case, other, FIVE))], make_model(*model), QUICK))
+
+    assert_same(weights_of(result.model), weights_of(wrong.model))
+    assert wrong.table.of(Kind.HELD_OUT)[0].before != held.before
+
+
+def test_of_two_cases_the_one_that_is_not_open_is_held_out():
+    pairs = []
+    for number, name in enumerate("ab"):
+        case, truth = make_case(name, seed=number)
+        pairs.append((case, correct(case, truth, AXIAL)))
+
+    table = run_to_end(finetune(pairs, make_model(), QUICK, newest="a")).table
+
+    assert [one.name for one in table.of(Kind.HELD_OUT)] == ["b"]
+    assert [one.name for one in table.of(Kind.LEARNT)] == ["a"]
+
+
+def test_earlier_cases_that_are_learnt_from_again_have_rows_of_their_own():
+    pairs = []
+    for number, name in enumerate("abc"):
+        case, truth = make_case(name, seed=number)
+        pairs.append((case, correct(case, truth, AXIAL)))
+
+    table = run_to_end(finetune(pairs, make_model(), QUICK, newest="c")).table
+
+    held, [earlier] = table.of(Kind.HELD_OUT)[0].name, [one.name for one in table.of(Kind.EARLIER)]
+    assert {held, earlier} == {"a", "b"}
+    assert [one.name for one in table.of(Kind.LEARNT)] == ["c"]
+
+
+def test_keeping_a_share_of_the_old_weights_lies_on_the_line_between_both():
+    case, truth = make_case()
+    pairs, old = [(case, correct(case, truth, AXIAL))], weights_of(make_model())
+
+    moved = weights_of(run_to_end(finetune(pairs, make_model(), replace(QUICK, keep=0))).model)
+    kept = weights_of(run_to_end(finetune(pairs, make_model(), replace(QUICK, keep=0.25))).model)
+
+    for name in old:
+        if old[name].is_floating_point():
+            torch.testing.assert_close(kept[name], moved[name] + 0.25 * (old[name] - moved[name]))
+
+
+def test_replay_holds_the_answer_where_nobody_confirmed_anything():
+    """With the corrected slices saying there is no tumour at all, the rest keeps more of it when it is asked for."""
+    case, truth = make_case()
+    taught = FinetuneSettings(steps=30, rate=1e-2, replay=0, keep=0, hold_out=False, device="cpu")
+    model = run_to_end(finetune([(case, correct(case, truth, FIVE))], make_model(), taught)).model
+    nothing = [(case, correct(case, np.zeros_like(truth), AXIAL))]
+
+    def left(replay):
+        changed = run_to_end(finetune(nothing, model, replace(taught, steps=15, replay=replay))).model
+        found = run_to_end(segment(case, changed, SegmentSettings(device="cpu"))).labels
+        return np.count_nonzero(found[[0, 1, 3, 5]])
+
+    assert left(2.0) > left(0.0)
+
+
+def test_less_memory_means_fewer_slices_a_step(monkeypatch):
+    case, truth = make_case()
+    step, sizes = finetuning._step, []
+
+    def narrow(taught, optimizer, weights, batches):
+        sizes.append(len(batches[0][1][0]))
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(taught, optimizer, weights, batches)
+
+    monkeypatch.setattr(finetuning, "_step", narrow)
+    result = run_to_end(finetune([(case, correct(case, truth, FIVE))], make_model(), replace(QUICK, batch=8)))
+
+    assert sizes == [4, 2, 2]  # 5 slices, one of them held out
+    assert result.notes == ("cpu ran out of memory: 2 slices a step instead of 4.",)
+
+
+def test_no_memory_at_all_is_said(monkeypatch):
+    case, truth = make_case()
+
+    def fails(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(finetuning, "_step", fails)
+    with pytest.raises(TrainingError, match=r"cpu ran out of memory\. The model is unchanged"):
+        run_to_end(finetune([(case, correct(case, truth, AXIAL[:1]))], make_model(), QUICK))

@@ -1,4 +1,8 @@
 import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,16 +10,17 @@ import torch
 
 from napari_brainseg.annotation.corrections import ConfirmedSlice, Correction, mask_of
 from napari_brainseg.annotation.project import Project
-from napari_brainseg.base.errors import Cancelled, OutputError, TrainingError
+from napari_brainseg.base.errors import Cancelled, ModelError, OutputError, TrainingError
 from napari_brainseg.base.progress import CancelToken, run_to_end
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
 from napari_brainseg.cases.sample_files import write_slice_files
+from napari_brainseg.inference.engine import segment
 from napari_brainseg.model_store.lineage import free_name
 from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
 from napari_brainseg.model_store.store import ModelRecord, list_models
 from napari_brainseg.training.finetune_settings import FinetuneSettings
-from napari_brainseg.training.project_finetuning import finetune_project
+from napari_brainseg.training.project_finetuning import accept, finetune_project
 
 QUICK = FinetuneSettings(steps=2, batch=2, device="cpu")
 
@@ -66,24 +71,40 @@ def test_the_new_model_is_a_folder_of_the_project(project, case, record):
     project.save_correction(case, correction_of(case, 1, 2))
     shipped = record.weights_path.read_bytes()
 
-    taught = run_to_end(finetune_project(project, record, QUICK))
+    candidate = run_to_end(finetune_project(project, record, QUICK))
+    assert not project.models.exists() or not list(project.models.iterdir())
+    accepted = accept(candidate, project)
 
-    assert taught.record.folder == project.models / "tiny-2"
-    assert taught.record.parent == "tiny"
+    assert accepted.folder == project.models / "tiny-2"
+    assert accepted.parent == "tiny"
     assert [r.name for r in list_models([project.models])][:1] == ["tiny-2"]
-    facts = load_model(taught.record).record
-    assert facts.scores["confirmed"]["after"] == taught.result.after
+    facts = load_model(accepted).record
+    table = candidate.result.table
+    assert facts.scores == table.to_json()
     assert facts.training["data"][0]["slices"] == ["axial slice 1", "axial slice 2"]
     assert "Fine-tuned from **tiny**" in facts.card
-    assert f"| WT | {taught.result.before['WT']:.3f} | {taught.result.after['WT']:.3f} |" in facts.card
+    what, before, after = table.rows()[0]
+    assert f"| {what} | {before:.3f} | {after:.3f} |" in facts.card
+    assert f"Recommendation: {table.verdict.value}" in facts.card
     assert record.weights_path.read_bytes() == shipped
+
+
+def test_both_answers_for_the_open_case_are_there(project, case, record):
+    opened = (case, correction_of(case, 1, 2, 3))
+
+    candidate = run_to_end(finetune_project(project, record, replace(QUICK, steps=8, rate=1e-2), open_case=opened))
+
+    new = Model(replace(record, name="new"), candidate.result.model.network)
+    for model, found in ((load_model(record), candidate.former), (new, candidate.answer)):
+        np.testing.assert_array_equal(run_to_end(segment(case, model)).labels, found.labels)
+    assert candidate.changed_voxels == np.count_nonzero(candidate.former.labels != candidate.answer.labels) > 0
 
 
 def test_the_next_model_of_the_line_counts_on(project, case, record):
     project.save_correction(case, correction_of(case, 1))
-    second = run_to_end(finetune_project(project, record, QUICK)).record
+    second = accept(run_to_end(finetune_project(project, record, QUICK)), project)
 
-    third = run_to_end(finetune_project(project, second, QUICK)).record
+    third = accept(run_to_end(finetune_project(project, second, QUICK)), project)
 
     assert (third.name, third.parent) == ("tiny-3", "tiny-2")
     assert free_name(record, [project.models]) == "tiny-4"
@@ -94,7 +115,8 @@ def test_what_is_open_wins_over_what_the_project_holds(project, case, record):
 
     taught = run_to_end(finetune_project(project, record, QUICK, open_case=(case, correction_of(case, 1, 2, 3))))
 
-    assert (taught.result.slices, taught.result.cases) == (3, 1)
+    assert (taught.result.slices, taught.result.cases) == (2, 1)
+    assert taught.result.table.held_out.startswith("1 of 3 slices")
 
 
 def test_nothing_for_this_model_is_said(project, record):
@@ -148,30 +170,68 @@ def test_cancel_keeps_no_folder(project, case, record):
 
     with pytest.raises(Cancelled):
         run_to_end(finetune_project(project, record, QUICK, token=token), stop_at_the_last_step)
-    assert list(project.models.iterdir()) == []
+    assert not project.models.exists() or not list(project.models.iterdir())
 
 
-def test_cancel_while_the_model_is_written_keeps_no_folder(project, case, record, monkeypatch):
+def test_a_folder_that_exists_or_ships_is_refused(tmp_path, project, case, record, monkeypatch):
     project.save_correction(case, correction_of(case, 1))
-    token = CancelToken()
-
-    def save_and_cancel(*arguments):
-        saved = save_model(*arguments)
-        token.cancel()
-        return saved
-
-    monkeypatch.setattr("napari_brainseg.training.project_finetuning.save_model", save_and_cancel)
-    with pytest.raises(Cancelled):
-        run_to_end(finetune_project(project, record, QUICK, token=token))
-    assert list(project.models.iterdir()) == []
-
-
-def test_a_folder_that_exists_or_ships_is_refused_before_the_work(tmp_path, project, case, record, monkeypatch):
-    project.save_correction(case, correction_of(case, 1))
+    candidate = run_to_end(finetune_project(project, record, QUICK))
     with pytest.raises(OutputError, match="exists"):
-        run_to_end(finetune_project(project, record, QUICK, folder=record.folder))
+        accept(candidate, project, record.folder)
 
     monkeypatch.setattr("napari_brainseg.training.project_finetuning.shipped_models", lambda: tmp_path / "shipped")
     with pytest.raises(OutputError, match="came with the program"):
-        run_to_end(finetune_project(project, record, QUICK, folder=tmp_path / "shipped" / "mine"))
+        accept(candidate, project, tmp_path / "shipped" / "mine")
     assert not (tmp_path / "shipped").exists()
+
+
+def test_a_model_that_was_deleted_meanwhile_can_still_be_accepted(project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    candidate = run_to_end(finetune_project(project, record, QUICK))
+    shutil.rmtree(record.folder)
+    assert load_model(accept(candidate, project)).record.parent == "tiny"
+
+
+def test_a_model_that_is_gone_before_is_said(project, case, record):
+    project.save_correction(case, correction_of(case, 1))
+    record.weights_path.unlink()
+    with pytest.raises(ModelError, match="weights"):
+        run_to_end(finetune_project(project, record, QUICK))
+
+
+_KILLED = """
+import sys
+from dataclasses import replace
+from napari_brainseg.annotation.project import Project
+from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.model_store.store import read_record
+from napari_brainseg.training.finetune_settings import FinetuneSettings
+from napari_brainseg.training.project_finetuning import accept, finetune_project
+
+project, record = Project.open(sys.argv[1]), read_record(__import__("pathlib").Path(sys.argv[2]))
+settings = FinetuneSettings(steps=2, batch=2, device="cpu")
+candidate = run_to_end(finetune_project(project, record, settings), lambda report: print("step", flush=True))
+print("accepting", flush=True)
+while True:
+    print(accept(candidate, project).name, flush=True)
+"""
+
+
+@pytest.mark.parametrize("moment", ["step", "accepting", "tiny-3"])
+def test_a_process_that_is_killed_leaves_models_and_corrections_whole(tmp_path, project, case, record, moment):
+    project.save_correction(case, correction_of(case, 1, 2))
+    before = record.weights_path.read_bytes()
+    command = [sys.executable, "-c", _KILLED, str(project.folder), str(record.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.strip() == moment:
+                break
+        time.sleep(0.01 if moment != "step" else 0)
+        process.kill()
+
+    assert record.weights_path.read_bytes() == before
+    for accepted in list_models([project.models]):
+        assert load_model(accepted).record.name == accepted.name
+    [(_, correction)] = Project.open(project.folder).corrections()
+    assert correction.slices == (ConfirmedSlice(0, 1), ConfirmedSlice(0, 2))
+    assert accept(run_to_end(finetune_project(project, record, QUICK)), project).folder.is_dir()
