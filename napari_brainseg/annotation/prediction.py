@@ -28,8 +28,8 @@ class Prediction:
     model: str
     known: Mask | None = None
 
-    def at(self, index: int) -> Prediction:
-        """Return the prediction of the slice `index` along Z alone."""
+    def at(self, index: int | range) -> Prediction:
+        """Return the prediction of one slice along Z, or of several, alone."""
         known = np.zeros(len(self.labels), bool)
         known[index] = True
         return replace(self, known=known)

@@ -241,3 +241,30 @@ def fit_in_words(model: ModelRecord, case: Case) -> str:
     trained = set(missing) <= set(model.trained_to_miss)
     verdict = "was trained for that" if trained else "was not trained for that, so expect a worse result"
     return f"Runs without {', '.join(missing)}: {model.display_name} {verdict}."
+
+
+def classes_in_words(model: ModelRecord, scheme: LabelScheme) -> str:
+    """Return what of labels of a scheme a model of another one takes otherwise, or not; empty where all fits."""
+    if model.scheme == scheme:
+        return ""
+    taken: dict[str, list[str]] = {}
+    for one in scheme.classes:
+        held = model.scheme.counterpart(one)
+        taken.setdefault("" if held is None else held.name, []).append(one.name)
+    told = [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} taken as {into}"
+        for into, names in taken.items()
+        if into and names != [into]
+    ]
+    if "" in taken:
+        told.append(f"it has no class for {listed(taken[''])}, so it cannot learn from slices with that")
+    untold = [one.name for one in model.scheme.classes if one.name not in taken]
+    if untold:
+        told.append(f"nothing here teaches it {listed(untold)}")
+    about = f"{model.display_name} labels in {model.scheme.title}, these slices are in {scheme.title}"
+    return f"{about}: {'; '.join(told)}." if told else ""
+
+
+def listed(names: list[str]) -> str:
+    """Return names as a sentence has them: `NCR`, `NCR and ED`, `NCR, ED and ET`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -23,6 +23,10 @@ TARGET_KEY = "brainseg-target"  # an empty `Segmentation`: the grid, names and v
 LABELS_OPACITY = 0.4
 # Magenta: no scheme uses it, so a value of no class cannot be taken for one.
 FOREIGN_COLOUR = (1.0, 0.0, 1.0, 1.0)
+# Light grey: no scheme uses it, and it reads as rubbed out.
+ERASED_COLOUR = (0.85, 0.85, 0.85, 1.0)
+DIFFERENCE_NAME = "would change"
+DIFFERENCE_OPACITY = 1.0  # it must stand out from labels of the same colour
 AXES = ("z", "y", "x")
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -37,6 +41,7 @@ class Role(StrEnum):
     REFERENCE = "reference"  # labels that came with the case, never edited
     PROBABILITY = "probability"
     UNCERTAINTY = "uncertainty"  # how unsure the model is, or how much its answers vary
+    DIFFERENCE = "difference"  # what a new model's answer would change in the working layer
     COPY = "copy"  # an image of the case that a person duplicated
     SPLIT = "split"  # one class or region of the working layer, mirrored
 
@@ -155,6 +160,36 @@ def label_colours(scheme: LabelScheme, *, colour_blind: bool = False) -> dict[in
     for label_class in scheme.classes:
         colours[label_class.value] = (*(label_class.safe_colour if colour_blind else label_class.colour), 1.0)
     return colours
+
+
+def difference_layer(
+    difference: LabelArray, scheme: LabelScheme, spacing: Spacing | None, case_id: str, model: str
+) -> LayerData:
+    """Return the layer of what a model's answer would change: `difference_values`, over the labels they change."""
+    identity = LayerIdentity(case_id, Role.DIFFERENCE, DIFFERENCE_NAME, scheme_id=scheme.id, model=model)
+    data, attributes, kind = labels_layer(difference, scheme, spacing, identity)
+    hover = hover_table(scheme)
+    texts = ["stays", *(f"becomes {text}" for text in hover["class"][1:]), "becomes background"]
+    attributes["features"] = {"index": [*hover["index"], erased_value(scheme)], "class": texts}
+    attributes["colormap"] = difference_colours(scheme)
+    attributes["opacity"] = DIFFERENCE_OPACITY
+    return data, attributes, kind
+
+
+def difference_values(answer: LabelArray, changed: NDArray[np.bool_], scheme: LabelScheme) -> LabelArray:
+    """Return the value that each changed voxel gets, `erased_value` where it becomes background, 0 elsewhere."""
+    values = np.where(answer == 0, np.uint8(erased_value(scheme)), answer)
+    return np.where(changed, values, np.uint8(0)).astype(np.uint8)
+
+
+def erased_value(scheme: LabelScheme) -> int:
+    """Return the value that stands for the background among differences, where 0 says that nothing changes."""
+    return len(scheme.classes) + 1
+
+
+def difference_colours(scheme: LabelScheme, *, colour_blind: bool = False) -> dict[int | None, tuple[float, ...]]:
+    """Return RGBA per value of a difference: the classes' own colours, and one for what becomes background."""
+    return {**label_colours(scheme, colour_blind=colour_blind), erased_value(scheme): ERASED_COLOUR}
 
 
 def hover_table(scheme: LabelScheme) -> dict[str, list[Any]]:

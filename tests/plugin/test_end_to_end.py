@@ -54,6 +54,19 @@ def _stroke(canvas: Any) -> None:
     QTest.qWait(50)
 
 
+def _teach(workbench: Workbench, qtbot: Any) -> None:
+    panel = workbench.learn_panel
+    panel.form.steps.setValue(2)
+    panel.row.start_button.click()
+    qtbot.waitUntil(lambda: not panel.row.running, timeout=180_000)
+    assert panel.error.text() == ""
+    panel.box.accept_button.click()
+    qtbot.waitUntil(lambda: panel.box.headline.text() == "Accepted", timeout=60_000)
+    project = workbench.project_control.project
+    assert list_models([project.models])[0].folder.parent == project.models
+    assert workbench.segment_panel.model.name == "brats-2"
+
+
 def test_the_main_job_end_to_end(window: Workbench, qtbot: Any, tmp_path: Any) -> None:
     _open(window, qtbot, volume_sample())
     _segment(window, qtbot)
@@ -84,12 +97,7 @@ def test_the_main_job_end_to_end(window: Workbench, qtbot: Any, tmp_path: Any) -
     assert window.confirmations.is_confirmed()
     assert window.learn_panel.row.start_button.isEnabled()
 
-    window.learn_panel.steps.setValue(2)
-    window.learn_panel.row.start_button.click()
-    qtbot.waitUntil(lambda: not window.learn_panel.row.running, timeout=180_000)
-    assert window.learn_panel.error.text() == ""
-    project = window.project_control.project
-    assert list_models([project.models])[0].folder.parent == project.models
+    _teach(window, qtbot)
 
     window.export_panel.place.show_folder(tmp_path / "out")
     window.press("Export")

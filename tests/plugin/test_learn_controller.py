@@ -1,13 +1,13 @@
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 from napari.components import ViewerModel
-from napari.layers import Labels
-from qtpy.QtCore import QObject, Signal
 
+from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import OutputError
 from napari_brainseg.cases.labels import LGG
@@ -16,18 +16,13 @@ from napari_brainseg.cases.reading import read_case
 from napari_brainseg.cases.sample_files import write_slice_files
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.plugin.widgets.case_layers import CaseLayers
 from napari_brainseg.plugin.widgets.confirmations import Confirmations
+from napari_brainseg.plugin.widgets.editing_bridge import EditingBridge
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
 from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
-
-
-class Bridge(QObject):
-    edited = Signal(object)
-    leaving = Signal()
-
-    def __init__(self, layer):
-        super().__init__()
-        self.layer, self.scheme = layer, LGG
+from napari_brainseg.plugin.widgets.new_answer import NewAnswer
+from napari_brainseg.plugin.widgets.working_labels import NewLabels, WorkingLabels
 
 
 class Workplace:
@@ -40,12 +35,18 @@ class Workplace:
         self.case = read_case(folder / "data" / phantom.id)
         self.record = make_model(folder / "models" / "tiny")
         self.viewer = ViewerModel()
-        self.viewer.add_layer(Labels(np.array(self.case.labels.volume.data, np.uint8)))
+        self.bridge = EditingBridge(self.viewer)
+        self.layers = CaseLayers(self.viewer)
+        working = WorkingLabels(self.layers, self.bridge, self.viewer)
         self.panel = LearnPanel()
-        self.confirmations = Confirmations(self.viewer, Bridge(self.viewer.layers[0]))
+        self.confirmations = Confirmations(self.viewer, self.bridge)
+        self.answer = NewAnswer(self.viewer, self.layers, working, self.confirmations, self.bridge)
         sources = LearnSources(lambda: self.project, lambda: self.record, lambda: "cpu")
-        self.controller = LearnController(self.panel, self.confirmations, sources)
+        self.controller = LearnController(self.panel, self.answer, sources)
+        self.layers.show(self.case)
         self.confirmations.begin(self.case, LGG)
+        working.put(NewLabels(np.array(self.case.labels.volume.data, np.uint8), LGG, "start from it"), in_place=False)
+        self.controller.refresh()
 
     def confirm(self, index):
         self.viewer.dims.set_point(0, index)
@@ -54,6 +55,8 @@ class Workplace:
     def close(self):
         self.confirmations.close()
         self.controller.close()
+        self.bridge.close()
+        self.layers.close()
 
 
 def make_model(folder):
@@ -70,7 +73,7 @@ def workplace(tmp_path, qtbot, monkeypatch):
     monkeypatch.setenv("BRAINSEG_HOME", str(tmp_path / "home"))
     made = Workplace(tmp_path)
     qtbot.addWidget(made.panel)
-    made.panel.steps.setValue(3)
+    made.panel.form.steps.setValue(3)
     yield made
     made.close()
 
@@ -81,7 +84,7 @@ def test_what_is_confirmed_is_counted_and_in_the_project_at_once(workplace, qtbo
 
     assert workplace.panel.state.text() == "1 slice in 1 case confirmed. Teaches a copy of tiny."
     found = workplace.project.correction(workplace.case)
-    np.testing.assert_array_equal(found.labels[2], workplace.viewer.layers[0].data[2])
+    np.testing.assert_array_equal(found.labels[2], workplace.bridge.labels[2])
     assert found.confirmed[2].all()
     assert found.confirmed.sum() == found.confirmed[2].size
 
@@ -96,22 +99,149 @@ def test_the_newest_state_is_the_one_that_is_saved(workplace):
     assert [s.index for s in workplace.project.correction(workplace.case).slices] == [0, 1, 2]
 
 
-def test_fine_tune_gives_a_model_and_a_table(workplace, qtbot):
-    workplace.confirm(1)
-    workplace.confirm(2)
+def taught(workplace, qtbot):
+    """Press Fine-tune and wait for the table."""
+    workplace.panel.row.start_button.click()
+    assert workplace.panel.row.running
+    qtbot.waitUntil(lambda: not workplace.panel.row.running, timeout=60_000)
+    assert workplace.controller.candidates.waiting
+    return workplace.panel.box
 
-    with qtbot.waitSignal(workplace.controller.model_made, timeout=60000) as made:
-        workplace.panel.row.start_button.click()
-        assert workplace.panel.row.running
+
+def test_fine_tune_gives_a_table_and_no_model_before_it_is_accepted(workplace, qtbot):
+    for index in range(1, 4):
+        workplace.confirm(index)
+    box = taught(workplace, qtbot)
+
+    assert [row[0] for row in box.table.texts()] == ["Dice", "held out", "learnt", "phantoms"]
+    assert box.held_out.text().startswith("Held out: 1 of 3 slices: ")
+    assert len(workplace.panel.curve.losses) == 3
+    assert set(workplace.panel.curve.held_out) == {1, 2, 3}
+    assert saved(workplace) == []
+    assert workplace.panel.state.text() == "Accept or discard the new model first."
+    assert not workplace.panel.row.start_button.isEnabled()
+
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=20_000) as made:
+        box.accept_button.click()
 
     assert made.args[0].folder == workplace.project.models / "tiny-2"
-    assert workplace.panel.table_text()[1][0] == "WT"
-    assert len(workplace.panel.curve.losses) == 3
-    qtbot.waitUntil(lambda: not workplace.panel.row.running)
+    assert saved(workplace) == ["tiny-2"]
+    assert box.headline.text() == "Accepted"
+    assert workplace.panel.row.start_button.isEnabled()
+
+
+def saved(workplace):
+    return sorted(path.name for path in workplace.project.models.glob("*"))
+
+
+def test_discard_keeps_nothing_but_what_is_confirmed(workplace, qtbot):
+    workplace.confirm(1)
+    box = taught(workplace, qtbot)
+
+    box.discard_button.click()
+
+    assert box.isHidden()
+    assert saved(workplace) == []
+    assert workplace.panel.outcome.text().startswith("Discarded.")
+    assert workplace.panel.row.start_button.isEnabled()
+    assert len(workplace.confirmations.slices) == 1
+    assert not workplace.answer.offered
+
+
+def test_one_slice_is_enough_and_then_a_person_looks_at_the_difference(workplace, qtbot):
+    workplace.confirm(1)
+    box = taught(workplace, qtbot)
+
+    assert box.headline.text() == "No recommendation"
+    assert "look at the difference first" in box.reason.text()
+    assert box.accept_button.text() == "Accept"
+
+
+def test_a_project_that_cannot_be_written_leaves_the_model_waiting_for_another_try(workplace, qtbot, monkeypatch):
+    def refuse(*_, **__):
+        raise OutputError("The disk is full. Choose another place.")
+
+    workplace.confirm(1)
+    box = taught(workplace, qtbot)
+    monkeypatch.setattr("napari_brainseg.training.project_finetuning.save_model", refuse)
+    box.accept_button.click()
+    assert not box.accept_button.isEnabled()
+    qtbot.waitUntil(lambda: box.error.text() == "The disk is full. Choose another place.", timeout=20_000)
+
+    assert workplace.controller.candidates.waiting
+    assert saved(workplace) == []
+    monkeypatch.undo()
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=20_000):
+        box.accept_button.click()
+    assert saved(workplace) == ["tiny-2"]
+
+
+def test_the_model_goes_where_it_was_started_whatever_project_is_open(workplace, qtbot, tmp_path):
+    first = workplace.project
+    workplace.confirm(1)
+    box = taught(workplace, qtbot)
+    workplace.project = Project.open_or_create(tmp_path / "another")
+    workplace.controller.refresh()
+
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=20_000) as made:
+        box.accept_button.click()
+
+    assert made.args[0].folder == first.models / "tiny-2"
+    assert str(first.folder) in box.reason.text()
+
+
+def test_a_model_that_was_deleted_meanwhile_is_said(workplace, qtbot):
+    workplace.confirm(1)
+    shutil.rmtree(workplace.record.folder)
+
+    workplace.panel.row.start_button.click()
+    qtbot.waitUntil(lambda: not workplace.panel.row.running, timeout=60_000)
+
+    assert str(workplace.record.folder) in workplace.panel.error.text()
+    assert workplace.panel.row.start_button.isEnabled()
+    assert workplace.panel.box.isHidden()
+
+
+def test_closing_during_a_run_waits_for_nothing_and_keeps_nothing(workplace, qtbot):
+    workplace.panel.form.steps.setValue(2000)
+    workplace.confirm(1)
+    workplace.panel.row.start_button.click()
+    qtbot.waitUntil(lambda: len(workplace.panel.curve.losses) > 1, timeout=60_000)
+
+    start = time.monotonic()
+    workplace.controller.close()
+
+    assert time.monotonic() - start < 5
+    qtbot.wait(300)
+    assert saved(workplace) == []
+    assert workplace.panel.box.isHidden()
+
+
+def test_another_run_begins_without_the_offers_of_the_last_model(workplace, qtbot):
+    workplace.confirm(1)
+    box = taught(workplace, qtbot)
+    with qtbot.waitSignal(workplace.controller.model_made, timeout=20_000):
+        box.accept_button.click()
+    assert not box.isHidden()
+
+    workplace.panel.row.start_button.click()
+
+    assert box.isHidden()
+    workplace.panel.row.cancel_button.click()
+
+
+def test_what_was_confirmed_without_filling_a_slice_is_something_to_learn_from(workplace):
+    part = np.zeros(workplace.case.geometry.shape, bool)
+    part[1, 40:200, 40:200] = True
+    labels = np.array(workplace.case.labels.volume.data, np.uint8)
+    workplace.confirmations.restore(Correction(workplace.case.id, labels, part, LGG, ()))
+
+    assert workplace.panel.state.text() == "Parts of slices confirmed. Teaches a copy of tiny."
+    assert workplace.panel.row.start_button.isEnabled()
 
 
 def test_cancel_frees_the_panel_and_keeps_nothing(workplace, qtbot):
-    workplace.panel.steps.setValue(2000)
+    workplace.panel.form.steps.setValue(2000)
     workplace.confirm(1)
     workplace.panel.row.start_button.click()
     qtbot.waitUntil(lambda: len(workplace.panel.curve.losses) > 1, timeout=60000)
@@ -121,7 +251,8 @@ def test_cancel_frees_the_panel_and_keeps_nothing(workplace, qtbot):
     assert not workplace.panel.row.running
     assert workplace.panel.outcome.text() == "Cancelled. Nothing was kept."
     assert not workplace.controller.running
-    assert list(workplace.project.models.iterdir()) == []
+    assert not workplace.controller.candidates.waiting
+    assert saved(workplace) == []
 
 
 def test_an_error_from_inside_the_model_is_shown_and_the_button_comes_back(workplace, qtbot, monkeypatch):
@@ -221,6 +352,10 @@ def test_slices_of_exams_that_the_model_does_not_take_do_not_count(workplace):
     workplace.controller.refresh()
 
     assert not workplace.panel.row.start_button.isEnabled()
+    assert workplace.panel.fit.text() == (
+        "brats needs flair, t1, t1ce, t2, so it cannot learn from this case. Choose another model."
+    )
+    assert workplace.panel.state.text() == ""
 
 
 def test_a_case_that_was_left_out_is_named_beside_the_table(workplace, tmp_path, qtbot):
@@ -234,8 +369,6 @@ def test_a_case_that_was_left_out_is_named_beside_the_table(workplace, tmp_path,
     workplace.confirmations.begin(workplace.case, LGG)
     workplace.confirm(1)
 
-    with qtbot.waitSignal(workplace.controller.model_made, timeout=60000):
-        workplace.panel.row.start_button.click()
+    box = taught(workplace, qtbot)
 
-    assert workplace.panel.error.text().startswith(f"Left out: The files of {workplace.case.id} are no longer in")
-    qtbot.waitUntil(lambda: not workplace.panel.row.running)
+    assert box.notes.text().startswith(f"Left out: The files of {workplace.case.id} are no longer in")

@@ -4,9 +4,10 @@ import pytest
 
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
-from napari_brainseg.plugin.widgets.loss_curve import DICE, LOSS, LossCurve, smoothed
+from napari_brainseg.plugin.widgets.loss_curve import DICE, HELD_OUT, LOSS, LossCurve, smoothed
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 from napari_brainseg.training.finetuning import FinetuneReport
+from napari_brainseg.training.seat_belt import Kind, Scored, SeatBelt
 
 
 @pytest.fixture
@@ -40,13 +41,11 @@ def test_the_button_asks_with_what_the_form_says(panel, qtbot):
     assert asked == [FinetuneSettings()]
 
     panel.advanced.click()
-    assert panel.layers.isVisible()
-    panel.layers.setCurrentText("decoder only")
-    panel.steps.setValue(12)
-    panel.rate.setCurrentText("gentle, 0.0001")
+    assert panel.form.isVisible()
+    panel.form.steps.setValue(12)
     panel.row.start_button.click()
 
-    assert asked[1] == FinetuneSettings(steps=12, rate=1e-4, layers="decoder")
+    assert asked[1] == FinetuneSettings(steps=12)
 
 
 def test_progress_moves_the_bar_and_the_curve(panel):
@@ -56,10 +55,11 @@ def test_progress_moves_the_bar_and_the_curve(panel):
 
     panel.show_progress(Progress(0, 0, "reading the corrected cases"))
     panel.show_progress(FinetuneReport(1, 40, "step 1 of 40", 1.5, 0.2))
-    panel.show_progress(FinetuneReport(2, 40, "step 2 of 40", 1.25, 0.3))
+    panel.show_progress(FinetuneReport(2, 40, "step 2 of 40", 1.25, 0.3, 0.4))
 
     assert panel.row.bar.value() == 2
     assert panel.curve.losses == (1.5, 1.25)
+    assert panel.curve.held_out == {2: 0.4}
 
 
 def test_cancel_is_asked_for_and_said(panel):
@@ -69,21 +69,29 @@ def test_cancel_is_asked_for_and_said(panel):
 
     panel.row.cancel_button.click()
     panel.show_idle()
-    panel.show_cancelled()
+    panel.show_outcome("Cancelled. Nothing was kept.")
 
     assert asked == [1]
     assert not panel.row.running
     assert panel.outcome.text() == "Cancelled. Nothing was kept."
 
 
-def test_the_table_compares_before_and_after(panel):
-    panel.show_result("brats-2", {"WT": 0.5, "TC": 0.25, "ET": 0.75}, {"WT": 0.625, "TC": 0.25, "ET": 0.5})
-    panel.show_result("lgg-2", {"WT": 0.5}, {"WT": 0.625})
+def test_a_model_that_waits_holds_the_next_run(panel):
+    panel.show_confirmed("1 slice in 1 case confirmed", "lgg", "lgg labels in LGG.")
+    panel.show_undecided()
 
-    assert panel.outcome.text().startswith("lgg-2 is ready")
-    assert panel.table_text() == [["", "before", "after", "change"], ["WT", "0.500", "0.625", "+0.125"]]
-    panel.show_running()
-    assert not panel.outcome.isVisible()
+    assert not panel.row.start_button.isEnabled()
+    assert panel.state.text() == "Accept or discard the new model first."
+    assert panel.fit.isHidden()
+
+
+def test_what_of_the_classes_fits_is_said(panel):
+    panel.show_confirmed("1 slice in 1 case confirmed", "lgg", "lgg labels in LGG.")
+    assert (panel.fit.text(), panel.fit.isVisible()) == ("lgg labels in LGG.", True)
+
+    panel.show_confirmed("", "lgg", "lgg needs pre, so it cannot learn from this case.")
+    assert panel.state.text() == ""
+    assert not panel.row.start_button.isEnabled()
 
 
 def test_an_error_goes_away_with_the_next_run(panel):
@@ -97,7 +105,14 @@ def test_an_error_goes_away_with_the_next_run(panel):
 
 def test_no_text_widens_the_panel(panel):
     panel.show_error("/a/very/long/path" * 30)
-    panel.show_result("x" * 20, {"WT": 0.5, "TC": 0.5, "ET": 0.5}, {"WT": 0.5, "TC": 0.5, "ET": 0.5})
+    scored = tuple(
+        Scored(kind, "slice 61", dict.fromkeys(("WT", "TC", "ET"), 0.5), dict.fromkeys(("WT", "TC", "ET"), 0.75))
+        for kind in Kind
+    )
+    panel.box.show_candidate(SeatBelt(scored, "2 of 9 slices: 61, 62"), ["/a/very/long/path" * 30])
+    panel.box.show_difference(12345678, shown=True)
+    panel.box.show_take(100, 155, 12345678)
+    panel.form.show()
 
     assert panel.minimumSizeHint().width() <= 320
 
@@ -112,7 +127,7 @@ def test_the_curve_paints_falling_loss_and_rising_dice(qtbot):
     qtbot.addWidget(curve)
     curve.resize(200, 84)
     for step in range(10):
-        curve.add(10, 1.0 - step / 10, step / 10)
+        curve.add(10, 1.0 - step / 10, step / 10, 0.5 if step in (2, 7) else math.nan)
     curve.add(10, math.nan, math.nan)
 
     image = curve.grab().toImage()
@@ -123,6 +138,7 @@ def test_the_curve_paints_falling_loss_and_rising_dice(qtbot):
         return sum(near) / len(near)
 
     assert len(curve.losses) == 10
+    assert height_of(HELD_OUT, 2 / 9) == pytest.approx(height_of(HELD_OUT, 7 / 9), abs=1)
     assert height_of(LOSS, 0.2) < height_of(LOSS, 0.8)
     assert height_of(DICE, 0.2) > height_of(DICE, 0.8)
 

@@ -31,7 +31,7 @@ from napari_brainseg.plugin.layers import (
 
 Array = np.ndarray[Any, Any]
 
-_READ_ONLY = (Role.CHANNEL, Role.REFERENCE, Role.PROBABILITY, Role.UNCERTAINTY)
+_READ_ONLY = (Role.CHANNEL, Role.REFERENCE, Role.PROBABILITY, Role.UNCERTAINTY, Role.DIFFERENCE)
 # Files that are dropped together arrive as one reader call each; a case is made of them once no more come.
 _SETTLE_MS = 250
 
@@ -156,7 +156,9 @@ class CaseLayers(QObject):
         if identity is not None and self._is_copy(layer, identity):
             if identity.role is Role.SPLIT and identity.scheme_id is not None:
                 _make_whole(layer, identity)
-            role = Role.LABELS if layer._type_string == "labels" else Role.COPY
+            # The values of a difference are no labels to work on.
+            labels = layer._type_string == "labels" and identity.role is not Role.DIFFERENCE
+            role = Role.LABELS if labels else Role.COPY
             layer.metadata = {
                 **layer.metadata,
                 METADATA_KEY: replace(identity, layer_id=uuid4().hex, role=role, name=layer.name),
@@ -195,8 +197,8 @@ class CaseLayers(QObject):
             layer.editable = False
 
     def put_in_order(self) -> None:
-        """Bring the layers of the case into one order: channels, maps, reference, labels on top."""
-        ranks = {Role.CHANNEL: 0, Role.PROBABILITY: 1, Role.UNCERTAINTY: 2, Role.REFERENCE: 3}
+        """Bring the layers of the case into one order: channels, maps, reference, labels, the difference on top."""
+        ranks = {Role.CHANNEL: 0, Role.PROBABILITY: 1, Role.UNCERTAINTY: 2, Role.REFERENCE: 3, Role.DIFFERENCE: 6}
         expected = () if self._case is None else tuple(reversed(self._case.expected))
 
         def rank(layer: Any) -> tuple[int, int]:

@@ -153,14 +153,17 @@ class Confirmations(ConfirmedState):
 
     # -- predictions, and labels on their way into the layer
 
-    def set_prediction(self, labels: LabelArray, scheme: LabelScheme, model: str, slice: int | None = None) -> None:
+    def set_prediction(
+        self, labels: LabelArray, scheme: LabelScheme, model: str, slice: int | range | None = None
+    ) -> None:
         """Remember what a model gave, in its own scheme, so that a correction knows what was changed.
 
         Args:
             labels: uint8 (Z, Y, X), program values of `scheme`.
             scheme: What they mean.
             model: Name and version of the model.
-            slice: The only slice along Z that was predicted; what is known of the others stays. None for all.
+            slice: The only slice, or slices, along Z that were predicted; what is known of the others stays. None for
+                all.
         """
         new = Prediction(labels.copy(), scheme, model)
         self._predictions.add(new if slice is None else new.at(slice))

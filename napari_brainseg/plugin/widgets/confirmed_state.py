@@ -88,6 +88,11 @@ class ConfirmedState(QObject):
         return None if self._kept is None else self._kept.mask
 
     @property
+    def scheme(self) -> LabelScheme | None:
+        """What the values of the confirmed labels mean, or None without a case."""
+        return None if self._kept is None else self._kept.scheme
+
+    @property
     def slices(self) -> tuple[ConfirmedSlice, ...]:
         """The confirmed slices, sorted."""
         return () if self._kept is None else tuple(sorted(self._kept.slices))
@@ -156,9 +161,16 @@ class ConfirmedState(QObject):
         if labels is None or scheme is None or labels.shape != mask.shape:
             return mask
         mask |= changed_by_person(self._bridge.history.steps, mask.shape)
-        now = self._predictions.now
-        predicted = None if now is None else now.beside(labels, scheme)
+        predicted = self.predicted()
         return mask if predicted is None else mask | (predicted != labels)
+
+    def predicted(self) -> LabelArray | None:
+        """Return what models gave, uint8 (Z, Y, X) in the working scheme, and the working labels where none ran.
+
+        None where that is not known, or where the working scheme cannot hold it.
+        """
+        labels, scheme, now = self._bridge.settled, self._bridge.scheme, self._predictions.now
+        return None if labels is None or scheme is None or now is None else now.beside(labels, scheme)
 
     def correction(self) -> Correction | None:
         """Return what is confirmed now, or None without a case."""

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import SCHEMES
-from napari_brainseg.plugin.layers import Role, identity_of
+from napari_brainseg.plugin.layers import Role, difference_colours, identity_of
 from napari_brainseg.plugin.widgets.class_visibility import colour_classes
 from napari_brainseg.plugin.widgets.orientation_letters import OrientedView
 
@@ -181,8 +181,11 @@ class Display(QObject):
         identity = identity_of(layer)
         if identity is None or not isinstance(layer, Labels) or identity.scheme_id not in SCHEMES:
             return
-        if identity.role is not Role.SPLIT:  # a part takes its class's colour when it is made
-            colour_classes(layer, SCHEMES[identity.scheme_id], colour_blind=self._colour_blind)
+        scheme = SCHEMES[identity.scheme_id]
+        if identity.role is Role.DIFFERENCE:
+            layer.colormap = difference_colours(scheme, colour_blind=self._colour_blind)
+        elif identity.role is not Role.SPLIT:  # a part takes its class's colour when it is made
+            colour_classes(layer, scheme, colour_blind=self._colour_blind)
 
     def _smoothen(self, layer: Any) -> None:
         identity = identity_of(layer)

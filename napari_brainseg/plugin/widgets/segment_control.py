@@ -75,11 +75,14 @@ class SegmentControl(QObject):
     def refresh_models(self, chosen: str | None = None) -> None:
         """Read the list of models again; `chosen` names one to select, else the selection stays where it can."""
         records = list_models(self.model_folders)
+        by_name = {record.name: record for record in records}
         case = self._layers.case
         fitting = None if case is None else default_model_for(case, records)
         current = self._panel.model
-        name = chosen or (current.name if current is not None and _fits(current.channels, case) else None)
-        selected = next((record for record in records if record.name == name), fitting)
+        # One that was saved into a project that is no longer open is not in the list.
+        wanted = chosen if chosen in by_name else None
+        name = wanted or (current.name if current is not None and _fits(current.channels, case) else None)
+        selected = by_name.get(name or "", fitting)
         self._panel.show_models(records, selected)
         taught = [r for r in records if r.parent is not None and case is not None and _fits(r.channels, case)]
         if selected is not None and name is None and taught and selected.parent is None:

@@ -34,6 +34,7 @@ from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
 from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
 from napari_brainseg.plugin.widgets.mouse import Mouse
+from napari_brainseg.plugin.widgets.new_answer import NewAnswer
 from napari_brainseg.plugin.widgets.project_control import ProjectControl
 from napari_brainseg.plugin.widgets.reader_patterns import PatternsRow
 from napari_brainseg.plugin.widgets.recovery_control import RecoveryControl
@@ -192,7 +193,8 @@ class Workbench(QWidget):
             model=lambda: self.segment_panel.model,
             device=lambda: str(self.segment_panel.device_box.currentData()),
         )
-        self.learn_controller = LearnController(self.learn_panel, self.confirmations, sources, self)
+        answer = NewAnswer(self.viewer, self.layers, self.working, self.confirmations, self.bridge, self)
+        self.learn_controller = LearnController(self.learn_panel, answer, sources, self)
         self.save_button = link("save")
         self.save_button.setToolTip("Save the labels as a new version in the project")
         self.save_button.hide()
@@ -244,6 +246,7 @@ class Workbench(QWidget):
         self.switches.colour_blind_requested.connect(self.display.set_colour_blind)
         self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
         self.segment_control.answered.connect(self.worklist.take_answer)
+        self.learn_controller.answered.connect(self.worklist.take_answer)
         self.working.began.connect(self.worklist.went_on_from)
         self.worklist.headline_changed.connect(self.folds["Worklist"].set_summary)
         self.worklist.said.connect(self._say)
@@ -257,7 +260,8 @@ class Workbench(QWidget):
         confirmations.said.connect(self._say)
         self.journal.problem_changed.connect(correct.show_problem)
         self.save_button.clicked.connect(self._save_if_dirty)
-        learn.model_made.connect(lambda _record: self.segment_control.refresh_models())
+        learn.model_made.connect(lambda record: self.segment_control.refresh_models(record.name))
+        learn.said.connect(self._say)
         learn.save_failed.connect(self._say)
         for source in (learn.contradicted, confirmations.contradicted):
             source.connect(correct.show_said)
@@ -287,6 +291,7 @@ class Workbench(QWidget):
         """Keep what was done on the case that another one replaces."""
         self.segment_control.cancel()
         self._save_if_dirty()
+        self.learn_controller.leave_case()
         self.bridge.detach()
         self.worklist.leave_case()
         self.confirmations.end()
