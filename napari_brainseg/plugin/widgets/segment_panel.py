@@ -25,6 +25,8 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.lineage import Lineage, history_line
 from napari_brainseg.model_store.store import ModelRecord, fit_in_words
+from napari_brainseg.plugin.widgets.ask_row import AskRow
+from napari_brainseg.plugin.widgets.model_menu import ModelMenu
 from napari_brainseg.plugin.widgets.style import error_line, hint, say
 from napari_brainseg.plugin.widgets.task_row import TaskRow
 
@@ -62,6 +64,7 @@ class SegmentPanel(QWidget):
         self.card.setOpenExternalLinks(True)
         self.card.setFixedHeight(220)
         self.card.hide()
+        self.model_menu, self.ask_row = ModelMenu(), AskRow()
         self.scores = hint()
         self.fit = hint()
         self.slice_button, self.case_button = QRadioButton("this slice"), QRadioButton("whole case")
@@ -201,6 +204,7 @@ class SegmentPanel(QWidget):
         model_row = QHBoxLayout()
         model_row.addWidget(self.model_box, 1)
         model_row.addWidget(self.card_button)
+        model_row.addWidget(self.model_menu)
         extent = QHBoxLayout()
         extent.addWidget(self.case_button)
         extent.addWidget(self.slice_button)
@@ -214,15 +218,16 @@ class SegmentPanel(QWidget):
         form.addLayout(model_row, 0, 1)
         form.addWidget(self.scores, 1, 1)
         form.addWidget(self.card, 2, 0, 1, 2)
-        form.addWidget(QLabel("Device"), 3, 0)
-        form.addWidget(self.device_box, 3, 1)
-        form.addWidget(QLabel("On"), 4, 0)
-        form.addLayout(extent, 4, 1)
-        form.addWidget(self.result_label, 5, 0)
-        form.addWidget(self.result_box, 5, 1)
-        form.addWidget(QLabel("Also"), 6, 0)
-        form.addLayout(maps, 6, 1)
-        form.addWidget(self.flips, 7, 1)
+        form.addWidget(self.ask_row, 3, 0, 1, 2)
+        form.addWidget(QLabel("Device"), 4, 0)
+        form.addWidget(self.device_box, 4, 1)
+        form.addWidget(QLabel("On"), 5, 0)
+        form.addLayout(extent, 5, 1)
+        form.addWidget(self.result_label, 6, 0)
+        form.addWidget(self.result_box, 6, 1)
+        form.addWidget(QLabel("Also"), 7, 0)
+        form.addLayout(maps, 7, 1)
+        form.addWidget(self.flips, 8, 1)
         start = QHBoxLayout()
         start.setSpacing(4)
         from_label = hint("or start from")

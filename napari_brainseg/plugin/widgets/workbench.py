@@ -33,6 +33,7 @@ from napari_brainseg.plugin.widgets.kept_work import KeptWork
 from napari_brainseg.plugin.widgets.keys import ShortcutActions
 from napari_brainseg.plugin.widgets.learn_controller import LearnController, LearnSources
 from napari_brainseg.plugin.widgets.learn_panel import LearnPanel
+from napari_brainseg.plugin.widgets.model_control import ModelControl
 from napari_brainseg.plugin.widgets.mouse import Mouse
 from napari_brainseg.plugin.widgets.new_answer import NewAnswer
 from napari_brainseg.plugin.widgets.project_control import ProjectControl
@@ -139,7 +140,7 @@ class Workbench(QWidget):
         self.strip_place.close()
         self.correct_panel.close_down()
         learn, segment, opening = self.learn_controller, self.segment_control, self.case_control
-        controls: tuple[_Closable, ...] = (learn, segment, opening, self.file_start)
+        controls: tuple[_Closable, ...] = (learn, segment, opening, self.model_control, self.file_start)
         for part in (*controls, self.export_control, self.project_control, self.bridge, self.layers, self.mouse):
             part.close()
         self.display.close()
@@ -176,6 +177,7 @@ class Workbench(QWidget):
         self.segment_control = SegmentControl(
             self.viewer, self.segment_panel, self.layers, self.working, self.bridge, self
         )
+        self.model_control = ModelControl(self.segment_panel, lambda: self.segment_control.model_folders, self)
         self.worklist_panel = WorklistPanel()
         self.worklist = WorklistControl(
             self.viewer, self.worklist_panel, self.confirmations, self.bridge, self.case_control.opening, self
@@ -245,6 +247,7 @@ class Workbench(QWidget):
         self.switches.neurological_requested.connect(self.display.set_neurological)
         self.switches.colour_blind_requested.connect(self.display.set_colour_blind)
         self.switches.napari_wheel_requested.connect(self.mouse.set_napari_wheel)
+        self.model_control.models_changed.connect(self.segment_control.refresh_models)
         self.segment_control.answered.connect(self.worklist.take_answer)
         self.learn_controller.answered.connect(self.worklist.take_answer)
         self.working.began.connect(self.worklist.went_on_from)
