@@ -1,11 +1,10 @@
 """Correcting and teaching, by a simulated annotator on patients that the model has never seen.
 
-Needs BRAINSEG_DATA and `BRAINSEG_ANNOTATION_MODELS`, a folder with the models `lgg`, `brats-a` and `brats-b`, trained
-on the parts of `annotation_splits.json`:
+Needs BRAINSEG_DATA and `BRAINSEG_ANNOTATION_MODELS`, a folder with the models `lgg` and `brats`, trained on the parts
+of `annotation_splits.json`:
 
     brainseg train --config docs/studies/lgg.yaml data=… out=… split=benchmarks/annotation_splits.json epochs=16
-    brainseg train --config docs/studies/brats.yaml data=… out=… split=benchmarks/annotation_splits.json \\
-        split_name=brats-a epochs=24        (and brats-b)
+    brainseg train --config docs/studies/brats.yaml data=… out=… split=benchmarks/annotation_splits.json epochs=24
 
 Compared are (a) no fine-tuning, with the same ranking of slices, (b) the common recipe of the peers
 (`plain_finetuning`), and (c) random slices.
@@ -17,7 +16,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -29,7 +28,7 @@ from napari_brainseg.model_store.model import Model, load_model
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 
 HERE = Path(__file__).parent
-GROUPS = ("lgg", "brats-a", "brats-b")
+GROUPS = ("lgg", "brats")
 COUNTS = (3, 5, 10)
 ENOUGH = 0.95
 A_ROUND = 3  # slices that are corrected before the model is taught again
@@ -44,6 +43,10 @@ class Group:
     model: Model
     annotated: tuple[Patient, ...]
     others: tuple[Patient, ...]
+
+    def besides(self, patient: Patient) -> list[Patient]:
+        """Return the others but for one: those of BraTS are the whole fold that the model has not seen."""
+        return [other for other in self.others if other.case.id != patient.case.id]
 
     def fresh(self) -> Iterator[Patient]:
         """Yield the annotated patients with nothing corrected."""
@@ -72,7 +75,7 @@ def groups(names: Sequence[str] = GROUPS) -> list[Group]:
 
 def after_some_slices(group: Group, settings: FinetuneSettings) -> dict[str, list[float]]:
     """Print Dice on untouched slices after 3, 5 and 10 corrected ones; return what changed for others, by way."""
-    others = [whole_score(patient, group.model) for patient in group.others]
+    scores = {other.case.id: whole_score(other, group.model) for other in group.others}
     changed = defaultdict(list)
     for patient in group.fresh():
         answer = answer_of(patient.case, group.model)
@@ -93,11 +96,8 @@ def after_some_slices(group: Group, settings: FinetuneSettings) -> dict[str, lis
             }
             lost = {}
             if count == 5:
-                lost = {
-                    "ours": changes_of_others(group, taught.model, others),
-                    "b": changes_of_others(group, plain, others),
-                }
-                lost["offered"] = lost["ours"] if taught.accepted else changes_of_others(group, taught.offered, others)
+                models = {"ours": taught.model, "offered": taught.offered, "b": plain}
+                lost = {way: changes_of(group.besides(patient), model, scores) for way, model in models.items()}
             for way, value in gained.items():
                 changed[f"gain {count} {way}"].append(value)
             for way, value in lost.items():
@@ -120,11 +120,9 @@ def gain(patient: Patient, model: Model, before: float) -> float:
     return patient.untouched(answer_of(patient.case, model).labels) - before
 
 
-def changes_of_others(group: Group, model: Model, before: Sequence[float]) -> float:
-    """Return the mean change of Dice of the other patients."""
-    if model is group.model:
-        return 0.0
-    return fmean(whole_score(p, model) - b for p, b in zip(group.others, before, strict=True))
+def changes_of(others: Sequence[Patient], model: Model, scores: Mapping[str, float]) -> float:
+    """Return the mean change of Dice of other patients; `scores` are those of the model as it was."""
+    return fmean(whole_score(other, model) - scores[other.case.id] for other in others)
 
 
 def slices_until_enough(group: Group, settings: FinetuneSettings) -> list[tuple[int, int]]:
@@ -150,13 +148,13 @@ def slices_until_enough(group: Group, settings: FinetuneSettings) -> list[tuple[
 
 def transfer(group: Group, settings: FinetuneSettings) -> float:
     """Print and return what changes for other patients after some cases were corrected, each with five slices."""
-    before = [whole_score(patient, group.model) for patient in group.others]
+    scores = {other.case.id: whole_score(other, group.model) for other in group.others}
     model, done = group.model, []
     for patient in list(group.fresh())[:TRANSFER]:
         patient.choose(answer_of(patient.case, model), 5)
         done.append(patient)
         model = teach(done, model, settings).model
-    change = changes_of_others(group, model, before)
+    change = changes_of(group.others, model, scores)
     print(f"{group.name}: others after {len(done)} corrected cases {change:+.4f}", flush=True)
     return change
 

@@ -10,23 +10,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
 
-from benchmarks.annotation import Group, changes_of_others, gain, groups
+from benchmarks.annotation import Group, changes_of, gain, groups
 from benchmarks.simulated_annotator import answer_of, teach, whole_score
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 
 USUAL = FinetuneSettings(device="cpu")
-PLAIN = replace(USUAL, replay=0, keep=0)
+PLAIN = replace(USUAL, rate=3e-4, replay=0, keep=0)
 WAYS: Mapping[str, FinetuneSettings] = {
-    "plain": PLAIN,
-    "replay 0.5": replace(PLAIN, replay=0.5),
-    "replay 1": replace(PLAIN, replay=1.0),
-    "keep 0.3": replace(PLAIN, keep=0.3),
-    "keep 0.5": replace(PLAIN, keep=0.5),
-    "replay 0.5, keep 0.3": replace(PLAIN, replay=0.5, keep=0.3),
-    "decoder alone": replace(PLAIN, layers="decoder"),
-    "decoder alone, keep 0.3": replace(PLAIN, layers="decoder", keep=0.3),
-    "rate 1e-3, keep 0.5": replace(PLAIN, rate=1e-3, keep=0.5),
-    "rate 1e-4": replace(PLAIN, rate=1e-4),
+    "as it is": USUAL,
+    "keep 0.5": replace(USUAL, keep=0.5),
+    "keep 0.65": replace(USUAL, keep=0.65),
+    "keep 0.8": replace(USUAL, keep=0.8),
+    "with replay 0.5": replace(USUAL, replay=0.5),
+    "decoder alone": replace(USUAL, layers="decoder"),
+    "rate 3e-4": PLAIN,
+    "rate 3e-4, keep 0.5": replace(PLAIN, keep=0.5),
+    "rate 3e-4, keep 0.6": replace(PLAIN, keep=0.6),
+    "rate 3e-4, replay 0.5": replace(PLAIN, replay=0.5),
+    "rate 3e-4, replay 0.5, keep 0.5": replace(PLAIN, replay=0.5, keep=0.5),
+    "rate 3e-4, decoder alone": replace(PLAIN, layers="decoder"),
+    "rate 3e-4, decoder alone, keep 0.5": replace(PLAIN, layers="decoder", keep=0.5),
+    "rate 1e-3, keep 0.7": replace(PLAIN, rate=1e-3, keep=0.7),
 }
 RANKINGS = ("combined", "uncertainty", "shape", "jumps", "area", "even", "random")
 SLICES = 5
@@ -37,7 +41,7 @@ def compare(
 ) -> None:
     """Print a line for one way."""
     starts, gains, changes, seconds, kept = [], [], [], [], []
-    before_others = [whole_score(patient, group.model) for patient in group.others] if others else []
+    scores = {other.case.id: whole_score(other, group.model) for other in group.others} if others else {}
     for patient in group.fresh():
         answer = answer_of(patient.case, group.model)
         patient.choose(answer, SLICES, ranking)
@@ -48,7 +52,7 @@ def compare(
         kept.append(taught.accepted)
         seconds.append(taught.seconds)
         if others:
-            changes.append(changes_of_others(group, taught.offered, before_others))
+            changes.append(changes_of(group.besides(patient), taught.offered, scores))
     low = [value for value, start in zip(gains, starts, strict=True) if start < 0.9]
     followed = [value if accepted else 0.0 for value, accepted in zip(gains, kept, strict=True)]
     told = f", others {fmean(changes):+.4f} (worst {min(changes):+.3f})" if changes else ""

@@ -59,8 +59,9 @@ def _slices_held_out(case: CorrectedCase, seed: int) -> HeldOut:
         return HeldOut((case,), ())
     size = max(1, round(SHARE * len(planes)))
     blocks = [planes[i : i + size] for i in range(len(planes) - size + 1)]
-    # Dice of a slice without tumour says nothing.
-    telling = [block for block in blocks if all(_on(case, place, case.labels).any() for place in block)] or blocks
+    # Dice of a slice with hardly any tumour says hardly anything: a few voxels make or break it.
+    areas = {place: int(np.count_nonzero(_on(case, place, case.labels))) for place in planes}
+    telling = [block for block in blocks if min(areas[place] for place in block) >= max(areas.values()) / 2] or blocks
     block = telling[int(np.random.default_rng(seed).integers(len(telling)))]
     learnt = case.confirmed.copy()
     held = []

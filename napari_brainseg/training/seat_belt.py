@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import sqrt
 from statistics import fmean
 from typing import Any
 
-# Mean Dice over the regions. Less than this is noise on a handful of slices.
+# Changes of Dice, means over the regions. Less than this makes no difference …
 NOISE = 0.005
+# … and by so much a single slice may be off by chance; of several, their number's root less.
+CHANCE = 0.02
 # What may be lost on slices that were corrected before, and on phantoms, which no person will ever see.
 EARLIER_LOSS = 0.02
-PHANTOM_LOSS = 0.05
+PHANTOM_LOSS = 0.15
 
 
 class Kind(Enum):
@@ -116,11 +119,14 @@ def _judged(table: SeatBelt) -> tuple[Verdict, str]:
     change = _change(held)
     better, count = sum(one.change > 0 for one in held), len(held)
     words = f"better on {better} of {count} held-out {_things(held)} ({change:+.3f} Dice)"
+    learnt = _change(table.of(Kind.LEARNT))
+    if change > NOISE:
+        return Verdict.ACCEPT, words
+    if change >= -CHANCE / sqrt(count) and learnt > max(NOISE, -change):
+        return Verdict.ACCEPT, f"as good on the held-out {_things(held)} ({change:+.3f} Dice), better on what it learnt"
     if change < -NOISE:
         worse = sum(one.change < 0 for one in held)
         return Verdict.DISCARD, f"worse on {worse} of {count} held-out {_things(held)} ({change:+.3f} Dice)"
-    if change > NOISE or _change(table.of(Kind.LEARNT)) > NOISE:
-        return Verdict.ACCEPT, words if change > NOISE else f"{words}, and better on what it learnt from"
     return Verdict.DISCARD, f"it makes no difference on the held-out {_things(held)} ({change:+.3f} Dice)"
 
 
