@@ -61,7 +61,8 @@ def _child(path: Path) -> None:
     del viewer
 
 
-def _case(kind: str, folder: Path) -> Path:
+def a_case(kind: str, folder: Path) -> Path:
+    """Return the folder of a case of BRAINSEG_DATA, else of a phantom that is written into `folder`."""
     from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
     from napari_brainseg.cases.reading import find_cases
     from napari_brainseg.cases.sample_files import write_slice_files, write_volume_files
@@ -81,7 +82,7 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as name:
         home = dict.fromkeys(("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), name)
         for kind in ("BraTS18", "kaggle_3m"):
-            path = _case(kind, Path(name))
+            path = a_case(kind, Path(name))
             command = [sys.executable, "-m", "benchmarks.cold_start", str(path)]
             rounds = []
             for _ in range(ROUNDS):
