@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.model_store.store import ModelRecord
@@ -49,12 +49,31 @@ def score_line(record: ModelRecord) -> str:
     validation = record.scores.get("validation", {}).get("mean", {})
     if validation:
         return "validation Dice " + ", ".join(f"{name} {value:.3f}" for name, value in validation.items())
-    confirmed = record.scores.get("confirmed", {})
-    before, after = confirmed.get("before", {}), confirmed.get("after", {})
-    if not after:
-        return ""
-    changes = ", ".join(f"{name} {before[name]:.3f} → {value:.3f}" for name, value in after.items() if name in before)
-    return f"from {record.parent_display_name}; Dice on its confirmed slices {changes}"
+    for kind, words in (
+        ("held_out", "what was held out"),
+        ("learnt", "what it learnt"),
+        ("confirmed", "its confirmed slices"),
+    ):
+        changes = ", ".join(_changes(record.scores.get(kind)))
+        if changes:
+            return f"from {record.parent_display_name}; Dice on {words} {changes}"
+    return ""
+
+
+def _changes(scores: object) -> Iterator[str]:
+    """Yield `WT 0.512 → 0.623` for each region that was scored before and after."""
+    if not isinstance(scores, Mapping):
+        return
+    if isinstance(scores.get("before"), Mapping) and isinstance(scores.get("after"), Mapping):
+        # Models that were taught before anything was held out have their regions within.
+        pairs = {
+            name: {"before": value, "after": scores["after"].get(name)} for name, value in scores["before"].items()
+        }
+        yield from _changes(pairs)
+        return
+    for name, pair in scores.items():
+        if isinstance(pair, Mapping) and all(isinstance(pair.get(when), int | float) for when in ("before", "after")):
+            yield f"{name} {pair['before']:.3f} → {pair['after']:.3f}"
 
 
 def scores_table(scores: Mapping[str, Mapping[str, object]]) -> str:

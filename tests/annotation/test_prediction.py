@@ -30,6 +30,7 @@ def test_slices_gather():
     both = full(1).at(0).over(full(2).at(2))
 
     assert both.known.tolist() == [True, False, True]
+    assert full(1).at(range(1, 3)).known.tolist() == [False, True, True]
 
 
 def test_a_whole_prediction_forgets_the_former():

@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from napari_brainseg.base.errors import ModelError
+from napari_brainseg.cases.labels import BRATS2013, BRATS2017, BRATS2023, BRATS2024, LGG
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.model_store.store import ModelRecord, default_model_for, find_model, list_models, read_record
+from napari_brainseg.model_store.store import (
+    ModelRecord,
+    classes_in_words,
+    default_model_for,
+    find_model,
+    list_models,
+    read_record,
+)
 
 RECORD = ModelRecord(
     name="small",
@@ -150,3 +158,36 @@ def test_a_fine_tuned_model_is_shown_with_its_number_in_the_line(name: str, pare
 def test_a_model_is_found_by_the_name_that_people_see(tmp_path: Path) -> None:
     folder = place(replace(RECORD, parent="lgg"), tmp_path / "lgg-2")
     assert find_model("lgg·2", [tmp_path]).folder == folder
+
+
+@pytest.mark.parametrize(
+    ("model", "slices", "words"),
+    [
+        ("lgg", LGG, ""),
+        ("brats2017", BRATS2023, ""),
+        (
+            "lgg",
+            BRATS2017,
+            "small labels in LGG, these slices are in BraTS 2017: NCR, ED and ET are taken as FLAIR abnormality.",
+        ),
+        (
+            "brats2017",
+            BRATS2013,
+            "small labels in BraTS 2017, these slices are in BraTS 2013: NCR and NET are taken as NCR.",
+        ),
+        (
+            "brats2017",
+            BRATS2024,
+            "small labels in BraTS 2017, these slices are in BraTS 2024: NETC is taken as NCR; SNFH is taken as ED; "
+            "it has no class for RC, so it cannot learn from slices with that.",
+        ),
+        (
+            "brats2024",
+            BRATS2017,
+            "small labels in BraTS 2024, these slices are in BraTS 2017: NCR is taken as NETC; ED is taken as SNFH; "
+            "nothing here teaches it RC.",
+        ),
+    ],
+)
+def test_what_fits_between_schemes_and_what_does_not_is_said(model, slices, words):
+    assert classes_in_words(replace(RECORD, scheme_id=model), slices) == words

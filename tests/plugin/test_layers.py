@@ -8,12 +8,15 @@ from napari_brainseg.cases.labels import BRATS2017
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.cases.volume import Geometry, Volume
 from napari_brainseg.plugin.layers import (
+    ERASED_COLOUR,
     FOREIGN_COLOUR,
     METADATA_KEY,
     LayerIdentity,
     Role,
     case_layers,
     contrast_limits,
+    difference_layer,
+    difference_values,
     identity_of,
     label_colours,
     result_layers,
@@ -96,3 +99,20 @@ def test_identities_are_unique_and_strangers_have_none():
     assert one.layer_id != two.layer_id
     assert identity_of(SimpleNamespace(metadata={METADATA_KEY: one})) is one
     assert identity_of(SimpleNamespace(metadata={})) is None
+
+
+def test_a_difference_says_what_each_voxel_becomes_the_background_included():
+    answer = np.array([[[0, 1, 2, 0]]], np.uint8)
+    changed = np.array([[[True, True, False, False]]])
+
+    values = difference_values(answer, changed, BRATS2017)
+    data, attributes, kind = difference_layer(values, BRATS2017, (1.0, 1.0, 1.0), "c1", "lgg·2")
+
+    np.testing.assert_array_equal(data, [[[4, 1, 0, 0]]])
+    assert kind == "labels"
+    assert attributes["colormap"][4] == ERASED_COLOUR
+    assert attributes["colormap"][0][3] == 0
+    hover = dict(zip(attributes["features"]["index"], attributes["features"]["class"], strict=True))
+    assert (hover[0], hover[4]) == ("stays", "becomes background")
+    assert hover[2] == "becomes oedema, on disk 2"
+    assert attributes["metadata"][METADATA_KEY].role is Role.DIFFERENCE

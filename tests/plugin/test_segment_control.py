@@ -257,3 +257,11 @@ def test_a_fine_tuned_model_is_listed_with_its_history(workbench, case_folder, t
     assert workbench.segment_panel.model == replace(taught, folder=folder)
     box.setCurrentIndex(box.findText("tiny (version 1)"))
     assert box.toolTip() == "an untrained model"
+
+
+def test_a_model_that_is_not_there_is_not_chosen(tiny_model, opened):
+    opened.segment_control.refresh_models(tiny_model)
+
+    opened.segment_control.refresh_models("in another project")
+
+    assert opened.segment_panel.model.name == tiny_model
