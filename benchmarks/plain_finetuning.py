@@ -13,7 +13,7 @@ from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.training.corrected import batch_of, pieces_of, prepare_corrected
 from napari_brainseg.training.masked_losses import masked_bce_dice, masked_ce_dice
 
-STEPS = 40  # as many as ours
+STEPS = 30  # as many as ours
 BATCH = 8
 
 

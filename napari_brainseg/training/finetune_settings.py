@@ -21,18 +21,18 @@ class FinetuneSettings:
         replay: How much a step also asks for the old model's own answers, on slices that nobody confirmed and on a
             synthetic case; 0 for not at all, 1 for as much as for what was confirmed.
         keep: How much of the old weights the new ones keep in the end: 0 for none, 1 would be the old model (the mean
-            of both weights, Wortsman et al. 2022, arXiv:2109.01903).
+            of both weights, Wortsman et al. 2022, arXiv:2109.01903). Half as much where what is held out clearly gains.
         hold_out: Whether a part of the corrections is held out, for the new model to be judged by.
         batch: Slices a step; a 3-D model takes one window a step.
         seed: Of order, augmentation and what is held out; the same seed gives the same model on the same machine.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` …
     """
 
-    steps: int = 40
-    rate: float = 5e-4
+    steps: int = 30
+    rate: float = 6e-4
     layers: str = "all"
     replay: float = 0.0
-    keep: float = 0.7
+    keep: float = 0.75
     hold_out: bool = True
     batch: int = 8
     seed: int = 0

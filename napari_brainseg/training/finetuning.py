@@ -32,7 +32,7 @@ from napari_brainseg.training.finetune_settings import FinetuneSettings
 from napari_brainseg.training.held_out import HeldOut, hold_out
 from napari_brainseg.training.masked_losses import masked_bce_dice, masked_ce_dice
 from napari_brainseg.training.replay import phantoms_for, replayed
-from napari_brainseg.training.seat_belt import Kind, Scored, SeatBelt
+from napari_brainseg.training.seat_belt import Kind, Scored, SeatBelt, by_chance
 from napari_brainseg.training.taught_network import TaughtNetwork
 
 # How the registered networks name what lies before the decoder.
@@ -140,7 +140,7 @@ def finetune(
             before = yield from _examined(taught, lesson, "scoring the model as it is")
             replay = yield from _replay(taught, lesson, settings)
             yield from _steps(taught, lesson, replay, settings, notes)
-            _keep(network, model.network, settings.keep)
+            kept = _draw_back(taught, model.network, lesson, settings.keep)
             after = yield from _examined(taught, lesson, "scoring the new model")
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
@@ -157,7 +157,7 @@ def finetune(
         name=f"{record.name}-taught",
         version="1",
         parent=record.name,
-        training=_facts(corrections, record, settings),
+        training={**_facts(corrections, record, settings), "kept": kept},
         scores=table.to_json(),
         folder=None,
     )
@@ -253,7 +253,7 @@ def _steps(
                 f"The loss was no longer finite at step {step}. The model is unchanged; choose a lower rate."
             )
         look = lesson.parts.held and step % max(1, settings.steps // _LOOKS) == 0 and taught.record.spatial_dims == 2
-        held = fmean(fmean(_dice(taught, case).values()) for _, case in lesson.parts.held) if look else math.nan
+        held = _held_out_dice(taught, lesson) if look else math.nan
         yield FinetuneReport(step, settings.steps, f"step {step} of {settings.steps}", loss, dice, held)
 
 
@@ -312,11 +312,30 @@ def _changed(images: Tensor, labels: Tensor, confirmed: Tensor, chance: torch.Ge
 
 
 @torch.no_grad()
-def _keep(network: nn.Module, old: nn.Module, share: float) -> None:
-    """Draw the new weights back towards the old ones by this share."""
-    if share:
-        for new, before in zip(network.parameters(), old.parameters(), strict=True):
-            new.lerp_(before.to(new), share)
+def _draw_back(taught: TaughtNetwork, old: nn.Module, lesson: _Lesson, share: float) -> float:
+    """Draw the new weights back towards the old ones by a share, and return it.
+
+    Half as far where what is held out says clearly that more has to change: a model that fails on a patient altogether.
+    """
+    new = [weight.clone() for weight in taught.network.parameters()]
+
+    def draw(back: float) -> None:
+        for weight, after, before in zip(taught.network.parameters(), new, old.parameters(), strict=True):
+            weight.copy_(after.lerp(before.to(after), back))
+
+    draw(share)
+    if not share or not lesson.parts.held:
+        return share
+    careful = _held_out_dice(taught, lesson)
+    draw(share / 2)
+    if _held_out_dice(taught, lesson) - careful > 2 * by_chance(len(lesson.parts.held)):
+        return share / 2
+    draw(share)
+    return share
+
+
+def _held_out_dice(taught: TaughtNetwork, lesson: _Lesson) -> float:
+    return fmean(fmean(_dice(taught, case).values()) for _, case in lesson.parts.held)
 
 
 def _chosen_weights(network: nn.Module, layers: str) -> list[nn.Parameter]:

@@ -144,7 +144,7 @@ made on {local_time(str(facts["date"]))}. For research use, not for diagnosis.
 {held}
 
 {settings["steps"]} steps of AdamW at a rate of {settings["rate"]:g}, {layers}, seed {settings["seed"]}; the old model's
-own answers repeated with a weight of {settings["replay"]:g}; {settings["keep"]:.0%} of the old weights kept.
+own answers repeated with a weight of {settings["replay"]:g}; {facts["kept"]:.0%} of the old weights kept.
 
 ## Scores
 

@@ -11,8 +11,8 @@ from typing import Any
 
 # Changes of Dice, means over the regions. Less than this makes no difference …
 NOISE = 0.005
-# … and by so much a single slice may be off by chance; of several, their number's root less.
-CHANCE = 0.02
+# … and by so much a single slice may be off by chance.
+_CHANCE = 0.02
 # What may be lost on slices that were corrected before, and on phantoms, which no person will ever see.
 EARLIER_LOSS = 0.02
 PHANTOM_LOSS = 0.15
@@ -102,6 +102,11 @@ class SeatBelt:
         return {**table, "held_out_words": self.held_out, "recommendation": self.verdict.value, "reason": self.reason}
 
 
+def by_chance(count: int) -> float:
+    """Return by how much the mean Dice of so many slices may be off by chance."""
+    return _CHANCE / sqrt(count)
+
+
 def mean_of(some: Sequence[Scored], region: str) -> tuple[float, float]:
     """Return the mean Dice of a region before and after."""
     return fmean(one.before[region] for one in some), fmean(one.after[region] for one in some)
@@ -122,7 +127,7 @@ def _judged(table: SeatBelt) -> tuple[Verdict, str]:
     learnt = _change(table.of(Kind.LEARNT))
     if change > NOISE:
         return Verdict.ACCEPT, words
-    if change >= -CHANCE / sqrt(count) and learnt > max(NOISE, -change):
+    if change >= -by_chance(count) and learnt > max(NOISE, -change):
         return Verdict.ACCEPT, f"as good on the held-out {_things(held)} ({change:+.3f} Dice), better on what it learnt"
     if change < -NOISE:
         worse = sum(one.change < 0 for one in held)
