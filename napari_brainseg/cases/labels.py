@@ -86,6 +86,9 @@ class LabelScheme:
 
     def foreign_values(self, labels: NDArray[np.generic]) -> tuple[int, ...]:
         """Return the values of `labels` (program values) that no class of the scheme has."""
+        # Asked after every stroke on a whole volume: the highest value alone is found much sooner than all of them.
+        if labels.dtype == np.uint8 and labels.max(initial=0) <= len(self.classes):
+            return ()
         return tuple(value for value in values_of(labels) if not 0 <= value <= len(self.classes))
 
     def fits(self, values: Iterable[int]) -> bool:
