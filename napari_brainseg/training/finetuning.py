@@ -137,38 +137,39 @@ def finetune(
     notes: list[str] = []
     try:
         with reusing_memory():
-            before = yield from _examined(taught, lesson, "scoring the model as it is")
-            replay = yield from _replay(taught, lesson, settings)
-            yield from _steps(taught, lesson, replay, settings, notes)
-            kept = _draw_back(taught, model.network, lesson, settings.keep)
-            after = yield from _examined(taught, lesson, "scoring the new model")
+            table, kept = yield from _taught(taught, model.network, lesson, settings, notes)
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
-        raise TrainingError(
-            f"{device} ran out of memory. The model is unchanged; close other programs, or choose the CPU."
-        ) from error
+        words = f"{device} ran out of memory. The model is unchanged; close other programs, or choose the CPU."
+        raise TrainingError(words) from error
     finally:
         return_memory(device)
-    scored = tuple(Scored(k, n, b, a) for (k, n, _), b, a in zip(lesson.exam(), before, after, strict=True))
-    table = SeatBelt(scored, lesson.parts.words)
+    facts = {**_facts(corrections, record, settings), "kept": kept}
     new = replace(
-        record,
-        name=f"{record.name}-taught",
-        version="1",
-        parent=record.name,
-        training={**_facts(corrections, record, settings), "kept": kept},
-        scores=table.to_json(),
-        folder=None,
+        record, name=f"{record.name}-taught", version="1", parent=record.name, training=facts, scores=table.to_json()
     )
     return FinetuneResult(
-        Model(new, network.cpu().eval()),
+        Model(replace(new, folder=None), network.cpu().eval()),
         table,
         len(lesson.pieces),
         len({piece.case.id for piece in lesson.pieces}),
         time.perf_counter() - start,
         tuple(notes),
     )
+
+
+def _taught(
+    taught: TaughtNetwork, old: nn.Module, lesson: _Lesson, settings: FinetuneSettings, notes: list[str]
+) -> Generator[FinetuneReport, None, tuple[SeatBelt, float]]:
+    """Teach the network; return both models' scores and the share of the old weights that is kept."""
+    before = yield from _examined(taught, lesson, "scoring the model as it is")
+    replay = yield from _replay(taught, lesson, settings)
+    yield from _steps(taught, lesson, replay, settings, notes)
+    kept = _draw_back(taught, old, lesson, settings.keep)
+    after = yield from _examined(taught, lesson, "scoring the new model")
+    scored = tuple(Scored(k, n, b, a) for (k, n, _), b, a in zip(lesson.exam(), before, after, strict=True))
+    return SeatBelt(scored, lesson.parts.words), kept
 
 
 def _lesson(

@@ -95,7 +95,7 @@ def finetune_project(
     result = yield from finetune(pairs, parent, settings, newest=newest, token=token)
     former = answer = None
     if open_case is not None and fits:
-        run = SegmentSettings(device=settings.device)
+        run = SegmentSettings(device=settings.device, uncertainty="entropy")  # says where to look next
         yield Progress(0, 0, f"segmenting {open_case[0].id} again")
         former = yield from segment(open_case[0], parent, run, token)
         answer = yield from segment(open_case[0], result.model, run, token)

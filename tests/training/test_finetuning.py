@@ -49,7 +49,7 @@ def correct(case, truth, slices, scheme=BRATS2017):
     return Correction(case.id, truth, mask_of(slices, truth.shape), scheme, tuple(slices))
 
 
-def make_model(spatial_dims=2, outputs=("WT", "TC", "ET"), crop=True):
+def make_model(spatial_dims=2, outputs=("WT", "TC", "ET"), crop=True, neighbours=0):
     torch.manual_seed(0)
     flat = spatial_dims == 2
     record = ModelRecord(
@@ -63,7 +63,7 @@ def make_model(spatial_dims=2, outputs=("WT", "TC", "ET"), crop=True):
         scheme_id="brats2017",
         outputs=outputs,
         spatial_dims=spatial_dims,
-        preprocessing=Preprocessing(crop=crop),
+        preprocessing=Preprocessing(crop=crop, neighbours=neighbours),
         window=None if flat else (4, 32, 32),
     )
     return Model(record, new_network(record).eval())
@@ -246,6 +246,16 @@ def test_gradients_stay_off_for_a_caller_that_holds_them_off():
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(TrainingError, match=name):
         FinetuneSettings(**{name: value})
+
+
+def test_a_model_that_sees_neighbouring_slices_learns_too():
+    case, truth = make_case()
+    settings = FinetuneSettings(steps=30, rate=1e-2, keep=0, device="cpu")
+
+    table = run_to_end(finetune([(case, correct(case, truth, FIVE))], make_model(neighbours=1), settings)).table
+
+    [held] = table.of(Kind.HELD_OUT)
+    assert held.after["WT"] > max(0.8, held.before["WT"])
 
 
 FIVE = [ConfirmedSlice(0, index) for index in range(1, 6)]
