@@ -322,7 +322,9 @@ def _draw_back(taught: TaughtNetwork, old: nn.Module, lesson: _Lesson, share: fl
 
     def draw(back: float) -> None:
         for weight, after, before in zip(taught.network.parameters(), new, old.parameters(), strict=True):
-            weight.copy_(after.lerp(before.to(after), back))
+            # In half precision, as it is saved: so that the scores are those of the model that a person gets.
+            drawn = after.lerp(before.to(after), back).half().to(after)
+            weight.copy_(drawn.where(after != before.to(after), after))
 
     draw(share)
     if not share or not lesson.parts.held:

@@ -15,7 +15,7 @@ NOISE = 0.005
 _CHANCE = 0.02
 # What may be lost on slices that were corrected before, and on phantoms, which no person will ever see.
 EARLIER_LOSS = 0.02
-PHANTOM_LOSS = 0.15
+PHANTOM_LOSS = 0.25
 
 
 class Kind(Enum):

@@ -311,7 +311,7 @@ def test_keeping_a_share_of_the_old_weights_lies_on_the_line_between_both():
 
     for name in old:
         if old[name].is_floating_point():
-            torch.testing.assert_close(kept[name], moved[name] + 0.25 * (old[name] - moved[name]))
+            torch.testing.assert_close(kept[name], moved[name] + 0.25 * (old[name] - moved[name]), rtol=2e-3, atol=1e-5)
 
 
 def test_replay_holds_the_answer_where_nobody_confirmed_anything():
