@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: run the named measurements, or all that do not take long."""
+"""`python -m benchmarks [NAME…]`: run the named measurements, or all that take minutes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ MEASUREMENTS = (
     "inference",
     "network_peak",
     "cold_start",
-    "annotation",
+    "responsiveness",
 )
-
-LONG = ("finetuning_methods",)  # only when named
+LONG = ("annotation", "finetuning_methods")  # half an hour each: only when named
 
 
 def main() -> int:
     """Print what the machine is, then each measurement; return 2 for a name that is none."""
     names = sys.argv[1:] or list(MEASUREMENTS)
-    unknown = [name for name in names if name not in (*MEASUREMENTS, *LONG)]
+    known = (*MEASUREMENTS, *LONG)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        print(
-            f"There is no measurement {unknown[0]!r}. Choose from {', '.join((*MEASUREMENTS, *LONG))}.", file=sys.stderr
-        )
+        print(f"There is no measurement {unknown[0]!r}. Choose from {', '.join(known)}.", file=sys.stderr)
         return 2
     print(describe_machine())
     for name in names:

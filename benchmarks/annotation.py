@@ -135,8 +135,8 @@ def slices_until_enough(group: Group, settings: FinetuneSettings) -> list[tuple[
             without.choose(answer, 1)
         model, now = group.model, answer
         while with_teaching.repaired(now.labels) < ENOUGH:
-            with_teaching.choose(now, A_ROUND)
-            if with_teaching.repaired(now.labels) < ENOUGH:
+            with_teaching.choose(now, 1)
+            if len(with_teaching.corrected) % A_ROUND == 0 and with_teaching.repaired(now.labels) < ENOUGH:
                 model = teach([with_teaching], model, settings).model
                 now = answer_of(with_teaching.case, model)
         counts.append((len(with_teaching.corrected), len(without.corrected)))
