@@ -64,7 +64,7 @@ class ConfirmRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._here: int | None = None
-        self.confirm_button, self.unconfirm_button = _button("Confirm slice    K"), _button("Take back")
+        self.confirm_button, self.unconfirm_button = _button("Confirm slice  K"), _button("Take back")
         self.confirm_button.setObjectName("primary")
         self.unconfirm_button.setToolTip("Take the confirmation of this slice back: Shift+K")
         self.unconfirm_button.hide()
@@ -155,8 +155,8 @@ class ConfirmRow(QWidget):
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
-        buttons.addWidget(self.confirm_button, 1)
-        buttons.addWidget(self.unconfirm_button, 1)
+        buttons.addWidget(self.confirm_button, 3)
+        buttons.addWidget(self.unconfirm_button, 2)
         buttons.addWidget(self.several_button)
         layout = _column(self)
         layout.addLayout(buttons)
