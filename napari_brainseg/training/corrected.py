@@ -30,7 +30,7 @@ class CorrectedCase:
         confirmed: bool (z, y, x).
         source: The case it was prepared from.
         box: Where in the case's grid it lies.
-        axis: The axis that most of the wholly confirmed slices are perpendicular to.
+        axis: The axis along which the largest share of the slices is wholly confirmed; the first of equals.
     """
 
     id: str
@@ -67,7 +67,8 @@ def prepare_corrected(case: Case, correction: Correction, record: ModelRecord) -
     labels = np.where(confirmed, correction.labels[box], np.uint8(0)).astype(np.uint8)
     labels = correction.scheme.convert(labels, record.scheme)
     whole = [correction.confirmed.all(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
-    axis = max(range(3), key=lambda axis: int(whole[axis].sum()))
+    # By share: a case that is confirmed throughout was confirmed slice by slice, not in its longest direction.
+    axis = max(range(3), key=lambda axis: float(whole[axis].mean()))
     return CorrectedCase(case.id, images, labels, confirmed, case, box, axis)
 
 

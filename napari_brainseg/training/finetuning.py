@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
@@ -20,6 +20,7 @@ from napari_brainseg.base.allocation import reusing_memory
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
+from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.evaluation.metrics import region_dice
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import resolve_device
@@ -196,17 +197,27 @@ def _examined(
     taught: TaughtNetwork, lesson: _Lesson, message: str
 ) -> Generator[FinetuneReport, None, list[dict[str, float]]]:
     """Return Dice per region over what is confirmed, for everything of the exam."""
-    exam, scores = lesson.exam(), []
-    for number, (_, _, case) in enumerate(exam):
+    exam = lesson.exam()
+    yield FinetuneReport(0, 0, message)
+    scores = []
+    for number, found in enumerate(_dice(taught, [case for _, _, case in exam])):
+        scores.append(found)
         yield FinetuneReport(0, 0, f"{message}, {number + 1} of {len(exam)}")
-        taught.token.raise_if_cancelled()
-        scores.append(_dice(taught, case))
     return scores
 
 
-def _dice(taught: TaughtNetwork, case: CorrectedCase) -> dict[str, float]:
-    found = taught.answer(case)
-    return region_dice(found[case.confirmed], case.labels[case.confirmed], taught.record.scheme)
+def _dice(taught: TaughtNetwork, cases: Iterable[CorrectedCase]) -> Iterator[dict[str, float]]:
+    """Yield Dice per region over what is confirmed of each."""
+    answers: dict[int, LabelArray] = {}
+    for case in cases:
+        taught.token.raise_if_cancelled()
+        # A 3-D model answers for the whole case, of which several slices may be asked for.
+        found = answers.get(id(case.images))
+        if found is None:
+            found = taught.answer(case)
+            if taught.record.spatial_dims == 3:
+                answers[id(case.images)] = found
+        yield region_dice(found[case.confirmed], case.labels[case.confirmed], taught.record.scheme)
 
 
 def _replay(
@@ -338,7 +349,7 @@ def _draw_back(taught: TaughtNetwork, old: nn.Module, lesson: _Lesson, share: fl
 
 
 def _held_out_dice(taught: TaughtNetwork, lesson: _Lesson) -> float:
-    return fmean(fmean(_dice(taught, case).values()) for _, case in lesson.parts.held)
+    return fmean(fmean(found.values()) for found in _dice(taught, (case for _, case in lesson.parts.held)))
 
 
 def _chosen_weights(network: nn.Module, layers: str) -> list[nn.Parameter]:
@@ -376,5 +387,7 @@ def _facts(
         "data": data,
         "settings": asdict(settings),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        # A few corrections do not make it fit for other images than its parent was made for.
+        **{name: record.training[name] for name in ("domain",) if name in record.training},
         "torch": torch.__version__,
     }

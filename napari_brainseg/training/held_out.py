@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,7 @@ def _slices_held_out(case: CorrectedCase, seed: int) -> HeldOut:
         _on(case, place, learnt)[...] = False
         name = f"slice {place + case.box[case.axis].start}"
         held.append((name, replace(case, confirmed=only)))
-    words = f"{len(block)} of {len(planes)} slices: {', '.join(name.removeprefix('slice ') for name, _ in held)}"
+    words = f"{len(block)} of {len(planes)} slices: {_runs(place + case.box[case.axis].start for place in block)}"
     return HeldOut((replace(case, confirmed=learnt),), tuple(held), words)
 
 
@@ -80,6 +80,17 @@ def confirmed_planes(case: CorrectedCase) -> list[int]:
     others = tuple(axis for axis in range(3) if axis != case.axis)
     counts = case.confirmed.sum(axis=others)
     return [int(place) for place in np.flatnonzero(counts >= max(1, counts.max() / 2))]
+
+
+def _runs(places: Iterable[int]) -> str:
+    """Return places in rising order in words, neighbours joined: `3, 5 to 9`."""
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][1] + 1:
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
 
 
 def _on(case: CorrectedCase, place: int, array: np.ndarray) -> np.ndarray:

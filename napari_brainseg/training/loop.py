@@ -322,7 +322,8 @@ def _report(session: Session, state: RunState, loss: float, judged: _Judged) -> 
 def _model(session: Session, state: RunState) -> Model:
     network = new_network(session.record)
     network.load_state_dict(state.best_weights or state.judged_weights())
-    record = replace(session.record, scores=state.best_scores, training=facts_of(session.settings))
+    facts = {**session.record.training, **facts_of(session.settings)}
+    record = replace(session.record, scores=state.best_scores, training=facts)
     return Model(record, network.eval())
 
 

@@ -119,7 +119,7 @@ def _judged(table: SeatBelt) -> tuple[Verdict, str]:
         return Verdict.DISCARD, forgotten
     if not held:
         if table.of(Kind.LEARNT):
-            return Verdict.LOOK, "too little is confirmed to hold a part of it out: look at the difference first"
+            return Verdict.LOOK, "nothing was held out to judge it by, which takes three slices: look at the difference first"
         return Verdict.LOOK, "nothing was scored"
     change = _change(held)
     better, count = sum(one.change > 0 for one in held), len(held)

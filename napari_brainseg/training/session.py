@@ -8,7 +8,7 @@ import os
 import platform
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from napari_brainseg.cases.phantom import make_lgg_phantom, make_volume_phantom
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import fast_dtype, resolve_device
+from napari_brainseg.model_store.domain import CaseFacts, Domain, measure_case
 from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
@@ -113,7 +114,11 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     if fabric.world_size > 1 or settings.devices * settings.nodes > 1:
         fabric.launch()
     lacking: Lacking = {}
-    data, validation = yield from _read(settings, record, fabric.device, fabric.global_rank, lacking)
+    seen: dict[str, CaseFacts] = {}
+    data, validation = yield from _read(settings, record, (fabric.device, fabric.global_rank), lacking, seen)
+    if seen:
+        domain = Domain.of(list(seen.values()), record.channels)
+        record = replace(record, training={**record.training, "domain": domain.to_json()})
     if lacking:
         yield Progress(0, 0, lacking_in_words(lacking))
     highlighter = None
@@ -215,13 +220,18 @@ def first_network(session: Session) -> nn.Module:
 
 
 def _read(
-    settings: TrainingSettings, record: ModelRecord, device: torch.device, rank: int, lacking: Lacking
+    settings: TrainingSettings,
+    record: ModelRecord,
+    where: tuple[torch.device, int],
+    lacking: Lacking,
+    seen: dict[str, CaseFacts],
 ) -> Generator[Progress, None, tuple[SliceSet | PatchSet, list[PreparedCase]]]:
+    device, rank = where
     split = read_split(settings.split, settings.split_name).with_share(settings.data_share, settings.seed)
     prepared = partial(_prepared_noting, record=record, lacking=lacking)
     opened = OpenOptions(labels=settings.labels)
     files = find_labelled(settings.data, split.train)
-    preparing: list[Preparing] = [partial(_prepare, f, opened, prepared) for f in files]
+    preparing: list[Preparing] = [partial(_prepare, f, opened, prepared, seen) for f in files]
     make_phantom = make_lgg_phantom if settings.scheme == "lgg" else make_volume_phantom
     for seed in range(settings.phantoms):
         preparing.append(partial(_prepare_phantom, make_phantom, _FIRST_PHANTOM + seed, prepared))
@@ -261,8 +271,14 @@ def lacking_in_words(lacking: Lacking) -> str:
     return f"{NOTE}{counted} channels, which are learned from as empty ({named}{more})"
 
 
-def _prepare(files: CaseFiles, opened: OpenOptions, prepared: Callable[..., PreparedCase]) -> PreparedCase:
-    return prepared(read_case(files, opened))
+def _prepare(
+    files: CaseFiles, opened: OpenOptions, prepared: Callable[..., PreparedCase], seen: dict[str, CaseFacts]
+) -> PreparedCase:
+    """Read and prepare a training case, and note in `seen` what it looks like."""
+    case = read_case(files, opened)
+    if case.id not in seen:
+        seen[case.id] = measure_case(case)
+    return prepared(case)
 
 
 def _prepare_phantom(make: Callable[..., Any], seed: int, prepared: Callable[..., PreparedCase]) -> PreparedCase:
