@@ -119,7 +119,9 @@ def _judged(table: SeatBelt) -> tuple[Verdict, str]:
         return Verdict.DISCARD, forgotten
     if not held:
         if table.of(Kind.LEARNT):
-            return Verdict.LOOK, "nothing was held out to judge it by, which takes three slices: look at the difference first"
+            # There may have been too few slices for it, or a person did not want it: the table does not know.
+            why = "nothing was held out to judge it by, for which three slices are needed"
+            return Verdict.LOOK, f"{why}: look at the difference first"
         return Verdict.LOOK, "nothing was scored"
     change = _change(held)
     better, count = sum(one.change > 0 for one in held), len(held)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from known_models import make_case
+from known_models import make_case, make_model
 
-from napari_brainseg.training.corrected import CorrectedCase
+from napari_brainseg.annotation.corrections import Correction
+from napari_brainseg.training.corrected import CorrectedCase, prepare_corrected
 from napari_brainseg.training.held_out import confirmed_planes, hold_out
 
 SHAPE = (12, 10, 8)
@@ -32,7 +33,25 @@ def test_a_fifth_of_the_slices_of_one_case_is_held_out_as_a_block(axis: int, see
         assert confirmed_planes(held) == [place]
         together |= held.confirmed
     np.testing.assert_array_equal(together, case.confirmed)
-    assert parts.words == f"2 of {len(places)} slices: {names[0] + 3}, {names[1] + 3}"
+    between = " to " if names[1] == names[0] + 1 else ", "
+    assert parts.words == f"2 of {len(places)} slices: {names[0] + 3}{between}{names[1] + 3}"
+
+
+def test_held_out_neighbours_are_named_by_their_ends() -> None:
+    case = corrected("a", [*range(9), 10, 11])
+    case.labels[[0, 1, 2, 3, 4, 5, 6, 7, 8]] = 0  # so that the block of the two highest is what tells most
+    assert hold_out([case], 0).words == "2 of 11 slices: 13 to 14"
+
+
+def test_a_case_confirmed_throughout_holds_slices_out_as_they_were_drawn() -> None:
+    case, record = make_case(), make_model().record
+    shape = case.geometry.shape
+    assert shape[0] < max(shape)
+    labels, few = np.ones(shape, np.uint8), np.zeros(shape, bool)
+    every = Correction(case.id, labels, ~few, record.scheme)
+    assert prepare_corrected(case, every, record).axis == 0
+    few[:, :, :3] = True
+    assert prepare_corrected(case, Correction(case.id, labels, few, record.scheme), record).axis == 2
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

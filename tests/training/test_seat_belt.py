@@ -41,7 +41,7 @@ def test_rows_are_means_by_kind_and_region() -> None:
         ([scored(Kind.HELD_OUT, 0.2), scored(Kind.EARLIER, -0.03)], Verdict.DISCARD, "forgets what was corrected"),
         ([scored(Kind.HELD_OUT, 0.2), scored(Kind.EARLIER, -0.01)], Verdict.ACCEPT, "better on 1 of 1"),
         ([scored(Kind.HELD_OUT, 0.2), scored(Kind.PHANTOM, -0.3)], Verdict.DISCARD, "synthetic cases"),
-        ([scored(Kind.LEARNT, 0.3)], Verdict.LOOK, "too little is confirmed"),
+        ([scored(Kind.LEARNT, 0.3)], Verdict.LOOK, "nothing was held out to judge it by"),
         ([], Verdict.LOOK, "nothing was scored"),
     ],
 )
