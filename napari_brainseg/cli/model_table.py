@@ -20,7 +20,7 @@ def print_comparison(comparison: Comparison, *, everything: bool) -> None:
     """
     _print_row("", comparison.first, comparison.second)
     _print_section("", comparison.facts)
-    _print_section("Learnt from", comparison.data)
+    _print_section("Data and corrections", comparison.data)
     settings = [row for row in comparison.settings if everything or not row.same]
     _print_section("Settings" if everything else "Settings that differ", settings)
     _print_section("Scores", comparison.scores)

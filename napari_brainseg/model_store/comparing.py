@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from napari_brainseg.base.local_time import local_time
-from napari_brainseg.model_store.lineage import Lineage, learnt_cases
+from napari_brainseg.model_store.lineage import Lineage, learnt_cases, slices_in_words
 from napari_brainseg.model_store.store import ModelRecord
 
 NOTHING = "–"
@@ -126,7 +126,7 @@ def _data(model: ModelRecord) -> dict[str, str]:
     settings = model.training.get("settings")
     source = settings.get("source") if isinstance(settings, Mapping) else None
     told = {"source": str(source).strip()} if source else {}
-    return {**told, **{case: ", ".join(slices) or "a mask" for case, slices in learnt_cases(model).items()}}
+    return {**told, **{case: slices_in_words(slices) for case, slices in learnt_cases(model).items()}}
 
 
 def _numbers(scores: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:

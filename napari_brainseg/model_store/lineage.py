@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_brainseg.annotation.corrections import PLANE_NAMES, ConfirmedSlice, describe_slices
 from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.local_time import local_time
 from napari_brainseg.model_store.store import ModelRecord, list_models, model_places
@@ -140,6 +141,22 @@ def learnt_cases(record: ModelRecord) -> dict[str, tuple[str, ...]]:
             case = str(one["case"])
             found[case] = (*found.get(case, ()), *_texts(one.get("slices")))
     return found
+
+
+def slices_in_words(told: Iterable[str]) -> str:
+    """Return slices as `model.json` tells them in few words, neighbours joined: `axial slices 3 and 5 to 9`.
+
+    What is told otherwise is kept as it is; without any slice it was a mask that fills none.
+    """
+    known, other = [], []
+    for one in told:
+        found = re.fullmatch(rf"({'|'.join(PLANE_NAMES)}) slice (\d+)", one)
+        if found is None:
+            other.append(one)
+        else:
+            known.append(ConfirmedSlice(PLANE_NAMES.index(found[1]), int(found[2])))
+    words = describe_slices(known)
+    return ", ".join([*([words] if words else []), *other]) or "a mask"
 
 
 def history_line(record: ModelRecord, parent: ModelRecord | None = None) -> str:

@@ -18,7 +18,7 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.settings import SegmentSettings
-from napari_brainseg.model_store.lineage import free_name
+from napari_brainseg.model_store.lineage import free_name, slices_in_words
 from napari_brainseg.model_store.model import load_model, save_model
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.finetune_settings import FinetuneSettings
@@ -126,7 +126,7 @@ def card(result: FinetuneResult, model_name: str) -> str:
     record, table = result.model.record, result.table
     facts = record.training
     rows = "\n".join(f"| {what} | {before:.3f} | {after:.3f} |" for what, before, after in table.rows())
-    cases = "\n".join(f"- {one['case']}: {', '.join(one['slices']) or 'a mask'}" for one in facts["data"])
+    cases = "\n".join(f"- {one['case']}: {slices_in_words(one['slices'])}" for one in facts["data"])
     settings = facts["settings"]
     layers = "all weights" if settings["layers"] == "all" else "the decoder's weights alone"
     held = f"Held out, and not learnt from: {table.held_out}." if table.held_out else "Nothing was held out."
@@ -137,7 +137,7 @@ def card(result: FinetuneResult, model_name: str) -> str:
 Fine-tuned from **{facts["parent"]["name"]}** (version {facts["parent"]["version"]}) on slices that a person confirmed;
 made on {local_time(str(facts["date"]))}. For research use, not for diagnosis.
 
-## Learnt from
+## Corrections that it was given
 
 {cases}
 

@@ -73,7 +73,7 @@ def test_settings_of_one_alone_have_a_dash_at_the_other() -> None:
 
 def test_what_each_learnt_from_is_told_case_by_case() -> None:
     result = compare(SECOND, THIRD)
-    assert result.data == (ComparedFact("p9", "axial slice 1", "axial slice 1, axial slice 4"),)
+    assert result.data == (ComparedFact("p9", "axial slice 1", "axial slices 1 and 4"),)
     assert result.notes == ("Their confirmed scores are of different cases or slices, so a difference says little.",)
     assert row(result.scores, "confirmed after WT").change == pytest.approx(0.125)
     assert row(result.scores, "slices") == ComparedFact("slices", "3", "3", 0)

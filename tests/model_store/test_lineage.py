@@ -13,6 +13,7 @@ from napari_brainseg.model_store.lineage import (
     learnt_cases,
     learnt_from,
     origin_of,
+    slices_in_words,
 )
 from napari_brainseg.model_store.store import ModelRecord, find_model, list_models, read_record
 
@@ -153,3 +154,12 @@ def test_what_it_learnt_is_told_in_words() -> None:
 def test_odd_facts_are_left_out(data: object) -> None:
     assert learnt_from(replace(BASE, training={"data": data})) == ""
     assert history_line(replace(BASE, training={"data": data})) == ""
+
+
+def test_slices_are_told_by_their_ends_and_unknown_words_are_kept() -> None:
+    told = [f"axial slice {index}" for index in (3, 4, 5, 9)]
+    assert (
+        slices_in_words([*told, "coronal slice 2", "the rest"])
+        == "axial slices 3 to 5 and 9, coronal slice 2, the rest"
+    )
+    assert slices_in_words([]) == "a mask"

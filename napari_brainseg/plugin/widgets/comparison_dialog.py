@@ -31,7 +31,7 @@ class ComparisonDialog(QDialog):
         facts = (*comparison.facts, *comparison.settings)
         self._add("Scores", comparison.scores)
         self._add("What differs", [fact for fact in facts if not fact.same])
-        self._add("Learnt from", comparison.data)
+        self._add("Data and corrections", comparison.data)
         self._add("Scores of single cases", comparison.case_scores, opened=False)
         self._add("What is the same", [fact for fact in facts if fact.same], opened=False)
         self.tree.resizeColumnToContents(0)
