@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ def test_a_damaged_file_is_named_and_can_only_be_discarded(offer, qtbot):
         buttons(offer, "Discard")[1].click()
     assert signal.args == [bad]
     assert offer.journals == (good,)
+
+
+def test_the_id_of_a_case_is_not_cut_off_in_a_narrow_panel(offer, qtbot):
+    note = replace(NOTE, case_id="TCGA_CS_5397_20010315")
+    offer.show_found([Journal(Path("a"), note, Moment(3, 1_767_323_045.0))])
+    offer.resize(310, 200)
+    offer.show()
+    label = next(label for label in offer.findChildren(QLabel) if "TCGA" in label.text())
+    assert label.width() >= label.fontMetrics().horizontalAdvance(note.case_id)

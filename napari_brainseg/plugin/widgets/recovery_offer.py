@@ -61,16 +61,18 @@ class RecoveryOffer(QWidget):
     def _row(self, file: JournalFile) -> QWidget:
         row = QWidget()
         row.setObjectName("recovery")
-        layout = QHBoxLayout(row)
+        # The buttons lie below: beside them a case id, which does not wrap, would be cut off.
+        layout, buttons = QVBoxLayout(row), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(hint(_described(file)), 1)
+        layout.addWidget(hint(_described(file)))
         if isinstance(file, Journal):
             restore = QPushButton("Restore")
             restore.clicked.connect(lambda: self.restore_requested.emit(file))
-            layout.addWidget(restore)
+            buttons.addWidget(restore, 1)
         discard = QPushButton("Discard")
         discard.clicked.connect(lambda: self._on_discard(file))
-        layout.addWidget(discard)
+        buttons.addWidget(discard, 1)
+        layout.addLayout(buttons)
         return row
 
     def _on_discard(self, file: JournalFile) -> None:
