@@ -224,16 +224,19 @@ def test_models_are_listed_by_name_and_version(ready):
 
 
 def test_a_fine_tuned_model_is_named_but_not_chosen(workbench, case_folder, tiny_model, own_home, qtbot):
-    taught = replace(find_model(tiny_model), name="tiny-2", parent="tiny")
-    folder = workbench.project_control.project.models / "tiny-2"
-    shutil.copytree(own_home / "models" / "tiny", folder)
-    (folder / "model.json").write_text(taught.to_json())
+    known = find_model(tiny_model)
+    for name, day in (("tiny-2", 1), ("tiny-3", 9), ("tiny-10", 2)):
+        facts = {**known.training, "date": f"2026-03-0{day}T09:00:00+00:00"}
+        taught = replace(known, name=name, parent="tiny", training=facts)
+        folder = workbench.project_control.project.models / name
+        shutil.copytree(own_home / "models" / "tiny", folder)
+        (folder / "model.json").write_text(taught.to_json())
 
     workbench.open_paths([case_folder])
     qtbot.waitUntil(lambda: workbench.case is not None, timeout=20_000)
 
     assert workbench.segment_panel.model.parent is None
-    assert "tiny·2, which was fine-tuned, is in the list." in workbench.segment_panel.outcome.text()
+    assert "tiny·3, which was fine-tuned, is in the list." in workbench.segment_panel.outcome.text()
 
 
 def test_a_fine_tuned_model_is_listed_with_its_history(workbench, case_folder, tiny_model, own_home, qtbot):

@@ -86,8 +86,9 @@ class SegmentControl(QObject):
         self._panel.show_models(records, selected)
         taught = [r for r in records if r.parent is not None and case is not None and _fits(r.channels, case)]
         if selected is not None and name is None and taught and selected.parent is None:
+            newest = max(taught, key=lambda record: str(record.training.get("date", "")))  # ISO times in UTC
             self._panel.show_outcome(
-                f"{selected.display_name} is chosen. {taught[0].display_name}, which was fine-tuned, is in the list."
+                f"{selected.display_name} is chosen. {newest.display_name}, which was fine-tuned, is in the list."
             )
 
     def refresh_starts(self) -> None:
