@@ -191,6 +191,9 @@ def test_taking_what_is_there_already_makes_no_step(work: Any) -> None:
 
     assert len(work.bridge.history) == steps
     assert work.said == ["Nothing to take: 1 slice has the answer of lgg·2 wherever nothing is protected."]
+    answer.take_all()
+    answer.take_slices(0, 0, 2)
+    assert work.said[-1] == "Nothing to take: 3 slices have the answer of lgg·2 wherever nothing is protected."
 
 
 def test_nothing_is_taken_while_a_model_fills_the_labels_in(work: Any) -> None:

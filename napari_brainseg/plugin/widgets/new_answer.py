@@ -179,7 +179,8 @@ class NewAnswer(QObject):
         inside = found.offered if chosen is None else _within(found.offered, axis, chosen)
         where = "the case" if chosen is None else "1 slice" if len(chosen) == 1 else f"{len(chosen)} slices"
         if not inside.any():
-            self.said.emit(f"Nothing to take: {where} has the answer of {self._name} wherever nothing is protected.")
+            have = "has" if chosen is None or len(chosen) == 1 else "have"
+            self.said.emit(f"Nothing to take: {where} {have} the answer of {self._name} wherever nothing is protected.")
             return 0
         step = _step(found, inside, f"model run {self._name}")
         self._bridge.apply(step, step.source)
