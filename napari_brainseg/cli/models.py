@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_brainseg.base.paths import user_data
+from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cli.model_table import print_comparison
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.comparing import compare
@@ -173,6 +174,26 @@ def _delete_and_tell(record: ModelRecord, lineage: Lineage, places: tuple[Path, 
         print(f"{names} {was} fine-tuned from it. {they} can be used as before, but not be rolled back any more.")
 
 
+def _measure_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="name or folder of the model")
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the cases that it was trained on")
+    parser.add_argument("--split", type=Path, default=None, help="split file; its training part is measured, else all")
+    parser.add_argument("--split-name", default="", help="split in that file (default: that of the model's training)")
+
+
+def _measure(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
+    """Record in `model.json` what the model's training cases look like."""
+    from napari_brainseg.training.measuring import measure_domain  # torch loads here
+    from napari_brainseg.training.splits import read_split
+
+    record = find_model(args.model, places)
+    trained = str(record.training.get("settings", {}).get("split_name", "")) or record.name
+    ids = read_split(args.split, args.split_name or trained).train if args.split else ()
+    measured = run_to_end(measure_domain(record, args.data, ids))
+    print(f"{measured.training['domain']['cases']} cases were measured: {measured.folder}")
+    return 0
+
+
 COMMANDS = {
     "list": Command("list the models, or print the card of one", _list_arguments, _list),
     "rename": Command("give a model another name", _rename_arguments, _rename),
@@ -180,5 +201,6 @@ COMMANDS = {
     "rollback": Command("say which model to go back to from a fine-tuned one", _rollback_arguments, _rollback),
     "export": Command("write a model as one zip file", _export_arguments, _export),
     "import": Command("take a model from a zip file", _import_arguments, _import),
+    "measure": Command("record what a model's training cases look like", _measure_arguments, _measure),
     "delete": Command("delete a model of a project or of yours", _delete_arguments, _delete),
 }

@@ -29,6 +29,7 @@ from napari_brainseg.inference.remembered import key_of_run
 from napari_brainseg.inference.results import Results
 from napari_brainseg.inference.running import Job, run
 from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.domain import unlike_in_words
 from napari_brainseg.model_store.preprocessing import Box
 
 Run = Generator[Progress, None, Segmentation]
@@ -155,7 +156,7 @@ def _segmentation(
         uncertainty=None if results.uncertainty is None else _whole(results.uncertainty, case, box),
         uncertainty_name=settings.uncertainty,
         variance=None if results.variance is None else _whole(results.variance, case, box),
-        notes=tuple(job.notes),
+        notes=(*unlike_in_words(case, [c.model.record for c in chosen]), *job.notes),
     )
 
 

@@ -12,10 +12,13 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_brainseg.annotation.volumes import VolumeRow, write_volumes_csv
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.case import Case, Naming
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.cases.writing import output_paths, write_labels, write_outputs
+from napari_brainseg.model_store.domain import unlike_in_words
+from napari_brainseg.model_store.store import find_model
 from napari_brainseg.plugin.layers import identity_of
 from napari_brainseg.plugin.widgets.background import BackgroundTask, run_in_background
 from napari_brainseg.plugin.widgets.case_layers import CaseLayers
@@ -62,6 +65,7 @@ class ExportControl(QObject):
         super().__init__(parent)
         self._panel, self._layers, self._bridge = panel, layers, bridge
         self._task: BackgroundTask | None = None
+        self.model_folders: tuple[Path, ...] = ()
         self._working: Any = None
         panel.export_requested.connect(self._on_export_requested)
         panel.place.change_requested.connect(self._on_change_place)
@@ -105,17 +109,30 @@ class ExportControl(QObject):
             self._panel.show_exists(request, existing)
             return
         self._panel.show_busy(f"Writing {export.paths[0].name} …")
+        unlike = self._unlike(case, model)
         self._task = run_in_background(
-            export.write(), returned=lambda paths: self._on_written(export, paths), errored=self._panel.show_error
+            export.write(),
+            returned=lambda paths: self._on_written(export, paths, unlike),
+            errored=self._panel.show_error,
         )
 
-    def _on_written(self, export: Export, paths: Sequence[Path]) -> None:
+    def _unlike(self, case: Case, models: str) -> tuple[str, ...]:
+        """Return how the case is unlike what the models of its labels (`name version + …`) were made for."""
+        told: list[str] = []
+        for model in models.split(" + "):
+            try:
+                told += unlike_in_words(case, [find_model(model.rpartition(" ")[0], self.model_folders)])
+            except ModelError:
+                continue  # drawn by hand, or the model is gone
+        return tuple(dict.fromkeys(told))
+
+    def _on_written(self, export: Export, paths: Sequence[Path], unlike: Sequence[str]) -> None:
         first = paths[0]
         text = f"Wrote {first.name}" if len(paths) == 1 else f"Wrote {len(paths)} files, {first.name} and on,"
         where = f"{text} to {first.parent}."
         if export.request.kind == "nifti" and export.result.geometry.affine is None:
             where += " " + _place_unknown(export.result)
-        self._panel.show_done(where)
+        self._panel.show_done(" ".join((where, *unlike)))
 
     def _on_change_place(self) -> None:
         start = "" if self._panel.place.folder is None else str(self._panel.place.folder)

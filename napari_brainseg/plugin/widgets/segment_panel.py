@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.card import score_line
+from napari_brainseg.model_store.domain import unlike_in_words
 from napari_brainseg.model_store.lineage import Lineage, history_line
 from napari_brainseg.model_store.store import ModelRecord, fit_in_words
 from napari_brainseg.plugin.widgets.ask_row import AskRow
@@ -154,8 +155,12 @@ class SegmentPanel(QWidget):
         say(self.outcome, text)
 
     def show_notes(self, notes: Sequence[str]) -> None:
-        """Show what the last run did unasked, one sentence a line: less memory, steps after the labels; or nothing."""
-        say(self.notes, "\n".join(notes))
+        """Show what the last run did unasked, one sentence a line: less memory, steps after the labels; or nothing.
+
+        What already stands below the form, how the case is unlike those of the model, is not said twice.
+        """
+        shown = self.fit.text().splitlines()
+        say(self.notes, "\n".join(note for note in notes if note not in shown))
 
     def _connect(self) -> None:
         self.model_box.currentIndexChanged.connect(self._on_model_changed)
@@ -195,7 +200,8 @@ class SegmentPanel(QWidget):
         self.task.start_button.setEnabled(not reason)
         for widget in (self.start_box, self.start_button):
             widget.setEnabled(case is not None and self.start_box.count() > 0)
-        say(self.fit, "" if reason or model is None or case is None else fit_in_words(model, case))
+        told = () if reason or model is None or case is None else _about(model, case)
+        say(self.fit, "\n".join(filter(None, told)))
 
     def _lay_out(self) -> None:
         form = QGridLayout()
@@ -243,6 +249,11 @@ class SegmentPanel(QWidget):
         for widget in (self.fit, self.next_step, self.task, self.error, self.outcome, self.notes):
             layout.addWidget(widget)
         layout.addLayout(start)
+
+
+def _about(model: ModelRecord, case: Case) -> tuple[str, ...]:
+    """Return what to know before a model runs on a case: channels it does without, and what is unlike its own cases."""
+    return fit_in_words(model, case), *unlike_in_words(case, [model])
 
 
 def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> str:

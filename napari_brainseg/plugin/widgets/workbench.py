@@ -326,6 +326,7 @@ class Workbench(QWidget):
     def _on_project_changed(self, project: Any) -> None:
         self.worklist.cases.show_project(project)
         self.segment_control.model_folders = () if project is None else (project.models,)
+        self.export_control.model_folders = self.segment_control.model_folders
         self.segment_control.refresh_models()
         self.learn_controller.save_again()
         self.learn_controller.refresh()
