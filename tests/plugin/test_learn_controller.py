@@ -200,6 +200,9 @@ def test_a_model_that_was_deleted_meanwhile_is_said(workplace, qtbot):
     assert str(workplace.record.folder) in workplace.panel.error.text()
     assert workplace.panel.row.start_button.isEnabled()
     assert workplace.panel.box.isHidden()
+    workplace.record = make_model(workplace.record.folder)  # another is chosen, and the reproach is over
+    workplace.controller.refresh()
+    assert workplace.panel.error.isHidden()
 
 
 def test_closing_during_a_run_waits_for_nothing_and_keeps_nothing(workplace, qtbot):
@@ -282,6 +285,8 @@ def test_a_project_that_cannot_be_written_is_said_and_the_work_stays(workplace, 
     assert workplace.panel.error.text() == failed.args[0]
     assert len(workplace.confirmations.slices) == 1
     assert workplace.controller.unsaved() == (workplace.case.id,)
+    workplace.controller.refresh()  # as after choosing another model, which saves nothing
+    assert workplace.panel.error.text() == failed.args[0]
 
     monkeypatch.undo()
     with qtbot.waitSignal(workplace.controller._saver.saved, timeout=20000):

@@ -89,6 +89,8 @@ class LearnController(QObject):
     def refresh(self) -> None:
         """Count again, as after another case, model or project was chosen."""
         self._others = None
+        if self._panel.error.text() != self._save_error:
+            self._panel.show_error("")  # it was about the choice before
         self.candidates.follow_case(self._confirmations.case)
         self._show_count()
 
