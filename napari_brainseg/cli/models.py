@@ -190,7 +190,8 @@ def _measure(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
     trained = str(record.training.get("settings", {}).get("split_name", "")) or record.name
     ids = read_split(args.split, args.split_name or trained).train if args.split else ()
     measured = run_to_end(measure_domain(record, args.data, ids))
-    print(f"{measured.training['domain']['cases']} cases were measured: {measured.folder}")
+    count = measured.training["domain"]["cases"]
+    print(f"{count} {'case was' if count == 1 else 'cases were'} measured: {measured.folder}")
     return 0
 
 

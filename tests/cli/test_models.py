@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from small_models import write_small_model
 
+from napari_brainseg.cases.phantom import make_volume_phantom
+from napari_brainseg.cases.sample_files import write_volume_files
 from napari_brainseg.cli import main
 from napari_brainseg.model_store.store import find_model, list_models, read_record
+from napari_brainseg.training.splits import Split, write_splits
 
 
 def test_lists_the_shipped_models_and_prints_a_card(
@@ -23,6 +27,21 @@ def test_lists_the_shipped_models_and_prints_a_card(
     card = capsys.readouterr().out
     assert "CC BY-NC-SA 4.0" in card
     assert "not for diagnosis" in card
+
+
+def test_measure_records_what_the_cases_look_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_small_model(tmp_path / "m", "first")
+    for seed in (1, 2):
+        case = make_volume_phantom(seed, (6, 24, 24), (22.0, 8.0, 8.0))
+        write_volume_files(case, tmp_path / "data" / case.id)
+    write_splits({"first": Split(("Phantom_001",), ("Phantom_002",))}, tmp_path / "split.json")
+    words = ["models", "measure", str(folder), str(tmp_path / "data")]
+
+    assert main(words) == 0
+    assert read_record(folder).training["domain"]["cases"] == 2
+    assert main([*words, "--split", str(tmp_path / "split.json")]) == 0
+    assert read_record(folder).training["domain"]["cases"] == 1
+    assert capsys.readouterr().out.splitlines()[-1] == f"1 case was measured: {folder}"
 
 
 def test_an_unknown_card_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

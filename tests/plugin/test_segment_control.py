@@ -8,8 +8,11 @@ from case_files import CASE_SHAPE, TUMOUR_SLICE
 
 import napari_brainseg.inference.engine
 from napari_brainseg.base.progress import Progress
+from napari_brainseg.cases.case import BRATS_CHANNELS
 from napari_brainseg.cases.labels import BRATS2017, LGG
+from napari_brainseg.cases.phantom import make_volume_phantom
 from napari_brainseg.cases.segmentation import Segmentation
+from napari_brainseg.model_store.domain import Domain, measure_case
 from napari_brainseg.model_store.store import find_model
 from napari_brainseg.plugin.layers import Role, identity_of
 from napari_brainseg.plugin.widgets.segment_control import go_to_slice, shown_slice
@@ -268,3 +271,33 @@ def test_a_model_that_is_not_there_is_not_chosen(tiny_model, opened):
     opened.segment_control.refresh_models("in another project")
 
     assert opened.segment_panel.model.name == tiny_model
+
+
+def _only_for_thin_slices(own_home):
+    """Let the small model say that it was made for slices of a tenth of a millimetre."""
+    facts = measure_case(make_volume_phantom(1, (8, 32, 32), (18.0, 6.0, 6.0)))
+    domain = replace(Domain.of([facts], BRATS_CHANNELS), spacing=((0.1, 0.1),) * 3, background=(0.0, 1.0))
+    record = find_model("tiny")
+    told = replace(record, training={**record.training, "domain": domain.to_json()})
+    (own_home / "models" / "tiny" / "model.json").write_text(told.to_json())
+
+
+def test_a_case_unlike_the_models_is_told_before_and_after_the_run_and_with_the_export(
+    tiny_model, own_home, opened, tmp_path, qtbot
+):
+    _only_for_thin_slices(own_home)
+    opened.segment_control.refresh_models(tiny_model)
+    panel, words = opened.segment_panel, "slices; tiny was made for 0.1 mm: expect a worse result."
+    assert words in panel.fit.text()
+    assert not panel.fit.isHidden()
+
+    answers = []
+    opened.segment_control.answered.connect(lambda result, _slice: answers.append(result))
+    _run(opened, qtbot)
+    assert answers[0].notes[0].endswith(words)
+    assert words not in panel.notes.text()  # it stands above already
+
+    opened.export_panel.place.show_folder(tmp_path / "out")
+    opened.export_panel.labels_button.click()
+    qtbot.waitUntil(lambda: words in opened.export_panel.done.text(), timeout=20_000)
+    assert opened.export_panel.done.text().startswith("Wrote ")

@@ -355,3 +355,14 @@ def test_no_memory_at_all_is_said(monkeypatch):
     monkeypatch.setattr(finetuning, "_step", fails)
     with pytest.raises(TrainingError, match=r"cpu ran out of memory\. The model is unchanged"):
         run_to_end(finetune([(case, correct(case, truth, AXIAL[:1]))], make_model(), QUICK))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_taught_model_is_made_for_the_same_images_as_its_parent(known):
+    model, (case, truth) = make_model(), make_case()
+    told = {"domain": {"cases": 7}} if known else {}
+    model = Model(replace(model.record, training=told), model.network)
+
+    result = run_to_end(finetune([(case, correct(case, truth, AXIAL))], model, QUICK))
+
+    assert result.model.record.training.get("domain") == told.get("domain")

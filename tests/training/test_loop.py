@@ -178,6 +178,8 @@ def test_the_model_records_its_scores_split_and_settings(settings: TrainingSetti
     assert "data" not in model.record.training["settings"]
     saved = load_model(settings.out / "tiny")
     assert saved.record.scores == model.record.scores
+    assert saved.record.training["domain"]["cases"] == 1  # not the validation's
+    assert saved.record.training["domain"]["spacing"] == [[11.0, 11.0], [4.0, 4.0], [4.0, 4.0]]
     told = json.loads((settings.out / "settings.json").read_text())
     assert told["cases"] == {"train": ["Phantom_001"], "validation": ["Phantom_002"], "test": []}
     assert told["torch"] == torch.__version__
