@@ -198,7 +198,8 @@ def find_model(name: str | Path, extra: Iterable[Path] = ()) -> ModelRecord:
             if (folder / "model.json").is_file():
                 return read_record(folder)
     names = ", ".join(m.name for m in list_models(extra)) or "none"
-    raise ModelError(f"There is no model {str(name)!r}. There are: {names}.")
+    elsewhere = "One that lies elsewhere, such as in a project, is found by its folder."
+    raise ModelError(f"There is no model {str(name)!r}. There are: {names}. {elsewhere}")
 
 
 def standing_folder(folder: Path) -> Path:

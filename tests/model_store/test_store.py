@@ -100,6 +100,8 @@ def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
     place(RECORD, tmp_path / "project" / "known")
     with pytest.raises(ModelError, match=r"'unknown'.*known"):
         find_model("unknown", [tmp_path / "project"])
+    with pytest.raises(ModelError, match=r"such as in a project, is found by its folder\."):
+        find_model("unknown")
 
 
 def test_the_default_model_takes_the_channels_of_the_exam() -> None:
