@@ -16,7 +16,8 @@ def available_devices() -> list[tuple[str, str]]:
     devices = [(f"cuda:{i}", torch.cuda.get_device_name(i)) for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append(("mps", "Apple GPU"))
-    devices.append(("cpu", f"CPU, {torch.get_num_threads()} cores"))
+    cores = torch.get_num_threads()
+    devices.append(("cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}"))
     return [("auto", f"auto: {devices[0][1]}"), *devices]
 
 
