@@ -131,10 +131,11 @@ def finetune(
     start = time.perf_counter()
     settings, token = settings or FinetuneSettings(), token or CancelToken()
     record, device = model.record, resolve_device(settings.device)
-    lesson = yield from _lesson(corrections, record, settings, newest, token)
     network = new_network(record)
     network.load_state_dict(model.network.state_dict())
-    taught = TaughtNetwork(record, network.to(device).eval(), device, token, settings.batch)
+    taught = TaughtNetwork(record, network.eval(), device, token, settings.batch)
+    lesson = yield from _lesson(corrections, taught, settings, newest)
+    network.to(device)
     notes: list[str] = []
     try:
         with reusing_memory():
@@ -174,20 +175,17 @@ def _taught(
 
 
 def _lesson(
-    corrections: Sequence[tuple[Case, Correction]],
-    record: ModelRecord,
-    settings: FinetuneSettings,
-    newest: str,
-    token: CancelToken,
+    corrections: Sequence[tuple[Case, Correction]], taught: TaughtNetwork, settings: FinetuneSettings, newest: str
 ) -> Generator[FinetuneReport, None, _Lesson]:
+    record = taught.record
     cases: list[CorrectedCase] = []
     for index, (case, correction) in enumerate(corrections):
         yield FinetuneReport(0, 0, f"preparing case {index + 1} of {len(corrections)}")
-        token.raise_if_cancelled()
+        taught.token.raise_if_cancelled()
         if not correction.is_empty:
             cases.append(prepare_corrected(case, correction, record))
     parts = hold_out(cases, settings.seed, newest) if settings.hold_out else HeldOut(tuple(cases), ())
-    pieces = tuple(piece for case in parts.learnt for piece in pieces_of(case, record))
+    pieces = tuple(piece for case in parts.learnt for piece in pieces_of(case, taught.lesson))
     if not pieces:
         raise TrainingError("Nothing is confirmed that the model could learn from. Confirm a slice of the brain first.")
     return _Lesson(parts, pieces, phantoms_for(record), newest)
@@ -231,7 +229,7 @@ def _replay(
     for case in replayed([*lesson.parts.learnt, *unseen], taught.answer):
         yield FinetuneReport(0, 0, "asking the old model")
         found.append(case)
-    return tuple(piece for case in found for piece in pieces_of(case, taught.record))
+    return tuple(piece for case in found for piece in pieces_of(case, taught.lesson))
 
 
 def _steps(
@@ -248,10 +246,10 @@ def _steps(
     lessons, repeats = _Drawn(lesson.pieces, chance), _Drawn(replay, chance)
     for step in range(1, settings.steps + 1):
         taught.token.raise_if_cancelled()
-        batches = [(1.0, _changed(*batch_of(lessons.draw(size), taught.record), chance))]
+        batches = [(1.0, _changed(*batch_of(lessons.draw(size), taught.lesson), chance))]
         # A window of a 3-D model takes a second on a CPU: every other step repeats one.
         if replay and (taught.record.spatial_dims == 2 or step % 2):
-            batches.append((settings.replay, _changed(*batch_of(repeats.draw(size), taught.record), chance)))
+            batches.append((settings.replay, _changed(*batch_of(repeats.draw(size), taught.lesson), chance)))
         try:
             loss, dice = _step(taught, optimizer, weights, batches)
         except (RuntimeError, MemoryError) as error:

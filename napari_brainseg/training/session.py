@@ -41,6 +41,7 @@ from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
 from napari_brainseg.training.checking import check_settings, load_first_weights
+from napari_brainseg.training.half_gradients import half_is_safe
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
@@ -51,8 +52,6 @@ from napari_brainseg.training.splits import read_split
 
 # The shipped samples have low seeds: they stay unseen, so that they show what a model can do.
 _FIRST_PHANTOM = 100
-# A bf16 3-D convolution of depth 2 has wrong weight gradients on a CPU (torch 2.13): small patches are for fp32.
-_SAFE_PATCH = 96
 
 
 NOTE = "note: "  # begins a message of the progress that a person should read
@@ -196,7 +195,7 @@ def _precision(settings: TrainingSettings, device: torch.device) -> Any:
         return settings.precision
     if os.environ.get("BRAINSEG_FP32"):
         return "32-true"
-    if device.type == "cpu" and settings.spatial_dims == 3 and min(settings.size) < _SAFE_PATCH:
+    if settings.spatial_dims == 3 and not half_is_safe(device, settings.size):
         return "32-true"
     dtype = fast_dtype(device)
     return {None: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}[dtype]

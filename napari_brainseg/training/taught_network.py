@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,11 +15,13 @@ from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.inference.decoding import to_labels, to_probabilities
 from napari_brainseg.inference.devices import autocast_for, fast_dtype
 from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.planning import tuple_of
 from napari_brainseg.inference.postprocessing import PostProcessing
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import Model
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.corrected import CorrectedCase, Piece, batch_of, pieces_of
+from napari_brainseg.training.half_gradients import SAFE_PATCH, half_is_safe
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +42,19 @@ class TaughtNetwork:
     token: CancelToken
     batch: int
 
+    @property
+    def lesson(self) -> ModelRecord:
+        """The model with the windows that it learns from: where its own are large, a step on them takes long."""
+        window = self.record.window
+        smaller = None if window is None else tuple_of(min(size, SAFE_PATCH) for size in window)
+        return replace(self.record, window=smaller)
+
     def forward(self, images: Tensor, *, learning: bool = False) -> Tensor:
         """Return fp32 logits of images on the CPU, computed as is fast on the device and safe for what it is for."""
         images = images.to(self.device)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        safe = _learning_precision(self.device, self.record.spatial_dims) if learning else autocast_for(self.device)
-        with safe:
+        with _learning_precision(self.device, images.shape[2:]) if learning else autocast_for(self.device):
             logits: Tensor = self.network(images)
         return logits.float()
 
@@ -75,9 +83,8 @@ class TaughtNetwork:
         return batch_of(pieces, self.record)[0]
 
 
-def _learning_precision(device: torch.device, spatial_dims: int) -> AbstractContextManager[None]:
+def _learning_precision(device: torch.device, size: Sequence[int]) -> AbstractContextManager[None]:
     """Return the autocast context in which gradients can be trusted."""
-    # torch 2.13 on a CPU: the weight gradient of a bf16 3-D convolution of depth 2 holds uninitialised memory.
-    broken = device.type == "cpu" and spatial_dims == 3
     # fp16 gradients underflow without loss scaling; where there is no bf16, fp32 learns safely.
-    return autocast_for(device) if fast_dtype(device) == torch.bfloat16 and not broken else nullcontext()
+    safe = fast_dtype(device) == torch.bfloat16 and half_is_safe(device, size)
+    return autocast_for(device) if safe else nullcontext()
