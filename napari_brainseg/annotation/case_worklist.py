@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
-from napari_brainseg.annotation.case_state import CaseState, read_record, read_state
+from napari_brainseg.annotation.case_state import CaseState, read_record
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.base.paths import write_text
@@ -168,17 +168,7 @@ def read_outlook(folder: Path) -> Outlook | None:
 
 
 def _lines_of(project: Project, skipped: list[str] | None) -> list[CaseLine]:
-    lines = []
-    for folder in project.case_folders():
-        try:
-            state = read_state(folder)
-        except InputError as error:
-            if skipped is None:
-                raise
-            skipped.append(str(error))
-        else:
-            lines.append(_line_of(state, folder, project.folder))
-    return lines
+    return [_line_of(state, folder, project.folder) for folder, state in project.states(skipped)]
 
 
 def _line_of(state: CaseState, folder: Path, project: Path) -> CaseLine:

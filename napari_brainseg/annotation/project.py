@@ -118,6 +118,23 @@ class Project:
         except OSError as error:
             raise InputError(f"{self.cases} cannot be read ({error.strerror}). Check the project folder.") from error
 
+    def states(self, skipped: list[str] | None = None) -> Iterator[tuple[Path, CaseState]]:
+        """Yield the folder and the state of every case.
+
+        Args:
+            skipped: Takes a sentence for every state that cannot be read, which is then left out.
+
+        Raises:
+            InputError: The project cannot be read; without `skipped` also a damaged state.
+        """
+        for folder in self.case_folders():
+            try:
+                yield folder, read_state(folder)
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped.append(str(error))
+
     def find(self, case: Case) -> Path | None:
         """Return the folder that this case has in the project, or None; raise `InputError` as `add_case` does."""
         source, name = CaseSource.of(case, self.folder), folder_name(case.id)
@@ -284,14 +301,7 @@ class Project:
     ) -> Iterator[tuple[Path, CaseState]]:
         # A case that was not read from files is in no project.
         left_out = None if without is None or not without.paths else self.find(without)
-        for folder in self.case_folders():
-            try:
-                state = read_state(folder)
-            except InputError as error:
-                if skipped is None:
-                    raise
-                skipped.append(str(error))
-                continue
+        for folder, state in self.states(skipped):
             fits = set(channels) <= set(state.source.expected)
             if fits and folder != left_out and _holds_something(folder, state):
                 yield folder, state
