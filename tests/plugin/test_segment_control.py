@@ -223,7 +223,7 @@ def test_nothing_can_be_started_before_a_case_is_open(workbench):
 
 
 def test_models_are_listed_by_name_and_version(ready):
-    assert ready.segment_panel.model_box.currentText() == "tiny (version 1)"
+    assert ready.segment_panel.model_box.currentText() == "tiny (v1)"
 
 
 def test_a_fine_tuned_model_is_named_but_not_chosen(workbench, case_folder, tiny_model, own_home, qtbot):
@@ -261,7 +261,7 @@ def test_a_fine_tuned_model_is_listed_with_its_history(workbench, case_folder, t
     box.setCurrentIndex(box.findText("tiny·2"))
     assert box.toolTip() == "an untrained model\nFine-tuned from tiny with 2 slices in 1 case."
     assert workbench.segment_panel.model == replace(taught, folder=folder)
-    box.setCurrentIndex(box.findText("tiny (version 1)"))
+    box.setCurrentIndex(box.findText("tiny (v1)"))
     assert box.toolTip() == "an untrained model"
 
 

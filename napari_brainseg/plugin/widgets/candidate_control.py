@@ -41,10 +41,12 @@ class CandidateControl(QObject):
     """Asks for the decision and carries it out.
 
     Signals:
+        asked(): A new model waits for a decision.
         accepted(object): The `ModelRecord` that the new model became.
         decided(): No model waits for a decision any more.
     """
 
+    asked = Signal()
     accepted = Signal(object)
     decided = Signal()
 
@@ -90,6 +92,7 @@ class CandidateControl(QObject):
         left_out = [f"Left out: {sentence}" for sentence in candidate.skipped]
         self._box.show_candidate(candidate.result.table, [*left_out, *candidate.result.notes])
         self.follow_case(case)
+        self.asked.emit()
 
     def follow_case(self, case: Case | None) -> None:
         """Offer the answer while its exam is open, and not while another one is; the decision waits."""

@@ -271,7 +271,7 @@ def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> st
 
 def entry_text(record: ModelRecord) -> str:
     """Return how a model is named in a list: `lgg·2`, or with its version where it was not fine-tuned."""
-    return record.display_name if record.parent is not None else f"{record.name} (version {record.version})"
+    return record.display_name if record.parent is not None else f"{record.name} (v{record.version})"
 
 
 def _combo() -> QComboBox:

@@ -220,6 +220,8 @@ class Workbench(QWidget):
         stack.insertWidget(2, self.patterns_row)
         stack.addStretch(1)
         area = ScrollColumn(column)
+        panel = self.learn_panel
+        self.learn_controller.candidates.asked.connect(lambda: area.keep_in_view(panel.row, panel.box.accept_button))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
