@@ -29,4 +29,6 @@ SMALL: dict[tuple[str, int], tuple[dict[str, Any], int]] = {
     ("monai_unetr", 3): ({**_TOKENS, "feature_size": 4}, 311_359),
     ("monai_swin_unetr", 2): (_SWIN, 1_426_173),
     ("monai_swin_unetr", 3): (_SWIN, 3_733_617),
+    ("ensemble", 2): ({"of": "unext", "options": {"widths": [4, 8, 10, 15, 20]}, "members": 2}, 2 * 13_493),
+    ("ensemble", 3): ({"of": "monai_unet", "options": {"width": 4, "levels": 3}, "members": 2}, 2 * 18_838),
 }

@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.paths import user_data
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cli.model_table import print_comparison
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.comparing import compare
-from napari_brainseg.model_store.folders import delete_model, own_folder, rename_model
+from napari_brainseg.model_store.ensembles import trainings_of
+from napari_brainseg.model_store.folders import delete_model, is_taken, own_folder, rename_model, why_not_a_name
 from napari_brainseg.model_store.lineage import Lineage, history_line, learnt_cases
 from napari_brainseg.model_store.model_zip import export_model, import_model
 from napari_brainseg.model_store.store import ModelRecord, find_model, list_models
+
+_LARGE = 20e6  # bytes of weights
 
 
 @dataclass(frozen=True)
@@ -128,9 +132,10 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 def _export(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
     record = find_model(args.model, places)
     print(export_model(record, args.out, overwrite=args.overwrite))
-    cases = learnt_cases(record)
+    trained = [case for one in trainings_of(record) for case in one.cases.get("train", ())]
+    cases = list(dict.fromkeys((*learnt_cases(record), *trained)))
     if cases:
-        names = ", ".join(list(cases)[:3]) + (" …" if len(cases) > 3 else "")
+        names = ", ".join(cases[:3]) + (" …" if len(cases) > 3 else "")
         print(f"It names what the model learnt from ({names}): see whether these names may be passed on.")
     return 0
 
@@ -146,6 +151,32 @@ def _import(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
     history = history_line(record, Lineage(list_models(places)).parent(record))
     if history:
         print(f"{record.display_name}: {history}")
+    print(record.folder)
+    return 0
+
+
+def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what to call the ensemble")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="names or folders of its members, two or more")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of models to write it to (default: yours)")
+
+
+def _ensemble(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
+    """Join models into one of that folder, of the project's models or the user's, and say where."""
+    from napari_brainseg.model_store.joining import join_models  # torch loads here
+
+    reason = why_not_a_name(args.name)
+    if not reason and args.out is None and is_taken(args.name, places):
+        reason = f"There is a model {args.name} already. Choose another name."
+    if reason:
+        raise ModelError(reason)
+    place = args.out or (places[0] if places else user_data() / "models")
+    record = join_models([find_model(model, places) for model in args.models], place / args.name)
+    size = record.weights_path.stat().st_size
+    if size > _LARGE:
+        print(f"Its weights take {size / 1e6:.1f} MB, more than the {_LARGE / 1e6:.0f} MB that are easily passed on.")
+    if "domain" not in record.training:
+        print("What its members' cases look like cannot be joined: brainseg models measure records it anew.")
     print(record.folder)
     return 0
 
@@ -203,5 +234,6 @@ COMMANDS = {
     "export": Command("write a model as one zip file", _export_arguments, _export),
     "import": Command("take a model from a zip file", _import_arguments, _import),
     "measure": Command("record what a model's training cases look like", _measure_arguments, _measure),
+    "ensemble": Command("join models of one kind into one", _ensemble_arguments, _ensemble),
     "delete": Command("delete a model of a project or of yours", _delete_arguments, _delete),
 }

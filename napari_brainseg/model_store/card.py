@@ -8,7 +8,7 @@ from napari_brainseg.cases.labels import scheme_by_id
 from napari_brainseg.model_store.store import ModelRecord
 
 
-def training_card(record: ModelRecord, command: str) -> str:
+def training_card(record: ModelRecord) -> str:
     """Return the card of a model trained from scratch, Markdown."""
     settings = record.training.get("settings", {})
     scheme = scheme_by_id(record.scheme_id)
@@ -35,7 +35,7 @@ def training_card(record: ModelRecord, command: str) -> str:
         "elsewhere.",
         scores_table(record.scores.get("validation", {})),
         "## How it was trained",
-        f"`{command}` (needs the data folder). Settings and versions are in model.json.",
+        f"`{record.training.get('command', '')}` (needs the data folder). Settings and versions are in model.json.",
         "## Limits",
         "Learned from few cases of adult glioma before treatment. Not tried on other diseases, on children or after "
         "surgery. Look at every slice: small and faint lesions are missed, and bright vessels or artefacts "

@@ -26,6 +26,7 @@ NETWORKS = {
     "monai_dynunet": ("napari_brainseg.networks.monai_dynunet", "create"),
     "monai_unetr": ("napari_brainseg.networks.monai_unetr", "create"),
     "monai_swin_unetr": ("napari_brainseg.networks.monai_swin_unetr", "create"),
+    "ensemble": ("napari_brainseg.networks.ensemble", "create"),
 }
 
 

@@ -109,7 +109,7 @@ def train(
                 # Last: a run that is killed before repeats the epoch, and with it its row of the log.
                 write_checkpoint(snapshot, checkpoint)
             yield _report(session, state, loss, judged)
-    return _model(session, state)
+    return _model(session, state, command)
 
 
 def _watcher(session: Session, state: RunState) -> Watcher:
@@ -319,23 +319,24 @@ def _report(session: Session, state: RunState, loss: float, judged: _Judged) -> 
     return EpochReport(state.epoch, total, f"loss {loss:.4f}, Dice {words}", loss, dice, judged.score)
 
 
-def _model(session: Session, state: RunState) -> Model:
+def _model(session: Session, state: RunState, command: str) -> Model:
     network = new_network(session.record)
     network.load_state_dict(state.best_weights or state.judged_weights())
-    facts = {**session.record.training, **facts_of(session.settings)}
+    told = {"command": command, "cases": _parts(session)}
+    facts = {**session.record.training, **facts_of(session.settings), **told}
     record = replace(session.record, scores=state.best_scores, training=facts)
     return Model(record, network.eval())
 
 
 def _save(session: Session, state: RunState, command: str) -> None:
-    model = _model(session, state)
-    save_model(
-        model, session.settings.out / session.settings.name, training_card(model.record, command), overwrite=True
-    )
+    model = _model(session, state, command)
+    card = training_card(model.record)
+    save_model(model, session.settings.out / session.settings.name, card, overwrite=True)
 
 
 def _parts(session: Session) -> dict[str, list[str]]:
     data = session.data
-    train = {c.id for c in data.prepared} if hasattr(data, "prepared") else set(data.case_ids)
-    test = read_split(session.settings.split, session.settings.split_name).test
-    return {"train": sorted(train), "validation": [case.id for case in session.validation], "test": sorted(test)}
+    seen = {c.id for c in data.prepared} if hasattr(data, "prepared") else set(data.case_ids)
+    split = read_split(session.settings.split, session.settings.split_name)
+    train = sorted(seen.intersection(split.train))  # without the synthetic ones
+    return {"train": train, "validation": [case.id for case in session.validation], "test": sorted(split.test)}

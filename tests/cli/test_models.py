@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from small_folds import write_folds
 from small_models import write_small_model
 
 from napari_brainseg.cases.phantom import make_volume_phantom
@@ -166,6 +167,24 @@ def test_a_model_goes_to_another_project_by_zip(
     assert [one.folder for one in list_models() if one.name == "from Bob"] == [own_home / "models" / "from Bob"]
     assert main(["models", "import", str(out)]) == 2
     assert "is here already" in capsys.readouterr().err
+
+
+def test_ensemble_joins_models_in_the_users_folder_or_another(
+    tmp_path: Path, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folds = [str(fold.folder) for fold in write_folds(tmp_path)]
+    assert main(["models", "ensemble", "both", *folds]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "What its members' cases look like cannot be joined: brainseg models measure records it anew.",
+        str(own_home / "models" / "both"),
+    ]
+    assert main(["models", "ensemble", "both", *folds]) == 2
+    assert "There is a model both already" in capsys.readouterr().err
+    assert main(["models", "ensemble", "both", *folds, "--out", str(tmp_path / "there")]) == 0
+    assert read_record(tmp_path / "there" / "both").network["options"]["members"] == 2
+    assert main(["models", "export", str(tmp_path / "there" / "both"), str(tmp_path)]) == 0
+    assert "It names what the model learnt from (b, c, d …)" in capsys.readouterr().out
 
 
 def test_delete_asks_for_yes_and_tells_of_the_children(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

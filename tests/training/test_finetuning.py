@@ -100,6 +100,25 @@ def test_labels_that_nobody_confirmed_have_no_influence(plane, model):
     assert one.table == two.table
 
 
+def test_an_ensemble_is_taught_as_any_network():
+    case, truth = make_case()
+    one = make_model()
+    options = {"of": "unext", "options": one.record.network["options"], "members": 2}
+    record = replace(one.record, network={"name": "ensemble", "options": options})
+    model = Model(record, new_network(record).eval())
+
+    taught = run_to_end(
+        finetune(
+            [(case, correct(case, truth, AXIAL))], model, replace(QUICK, layers="decoder", hold_out=False, replay=0.0)
+        )
+    ).model
+
+    before, after = weights_of(model), weights_of(taught)
+    for member in ("members.0", "members.1"):
+        assert not torch.equal(before[f"{member}.head.weight"], after[f"{member}.head.weight"])
+        assert torch.equal(before[f"{member}.encoder.0.0.weight"], after[f"{member}.encoder.0.0.weight"])
+
+
 def test_labels_that_are_confirmed_have_influence():
     case, truth = make_case()
     other = truth.copy()

@@ -172,7 +172,7 @@ def test_a_damaged_checkpoint_is_one_sentence(damage: Callable[[Path], object], 
 
 
 def test_the_model_records_its_scores_split_and_settings(settings: TrainingSettings) -> None:
-    model = run_to_end(train(replace(settings, epochs=1)))
+    model = run_to_end(train(replace(settings, epochs=1), command="brainseg train"))
     assert list(model.record.scores["validation"]["cases"]) == ["Phantom_002"]
     assert model.record.training["settings"]["seed"] == 1
     assert "data" not in model.record.training["settings"]
@@ -182,6 +182,8 @@ def test_the_model_records_its_scores_split_and_settings(settings: TrainingSetti
     assert saved.record.training["domain"]["spacing"] == [[11.0, 11.0], [4.0, 4.0], [4.0, 4.0]]
     told = json.loads((settings.out / "settings.json").read_text())
     assert told["cases"] == {"train": ["Phantom_001"], "validation": ["Phantom_002"], "test": []}
+    assert saved.record.training["cases"] == told["cases"]
+    assert saved.record.training["command"] == "brainseg train"
     assert told["torch"] == torch.__version__
 
 
