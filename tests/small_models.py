@@ -11,18 +11,26 @@ from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.model_store.store import ModelRecord
 
 
-def write_small_model(folder: Path, split_name: str = "") -> Path:
-    """Write a 2-D model for BraTS cases and return its folder."""
+def write_small_model(
+    folder: Path,
+    split_name: str = "",
+    *,
+    channels: tuple[str, ...] = BRATS_CHANNELS,
+    scheme: str = "brats2017",
+    outputs: tuple[str, ...] = ("WT", "TC", "ET"),
+    seed: int = 3,
+) -> Path:
+    """Write a 2-D model, by default for BraTS cases, and return its folder."""
     record = ModelRecord(
         name=folder.name,
         version="1",
         title="",
         network={"name": "unext", "options": {"widths": [4, 8, 10, 15, 20]}},
-        channels=BRATS_CHANNELS,
-        scheme_id="brats2017",
-        outputs=("WT", "TC", "ET"),
+        channels=channels,
+        scheme_id=scheme,
+        outputs=outputs,
         training={"settings": {"split_name": split_name}},
     )
-    torch.manual_seed(3)
+    torch.manual_seed(seed)
     save_model(Model(record, new_network(record)), folder, "")
     return folder

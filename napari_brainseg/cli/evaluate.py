@@ -21,10 +21,14 @@ from napari_brainseg.evaluation.page import NOTICE
 from napari_brainseg.evaluation.parts import parts_of
 from napari_brainseg.evaluation.report import case_images, write_report
 from napari_brainseg.evaluation.tables import NAMES, refuse_existing, write_tables
-from napari_brainseg.training.evaluating import TEST, VALIDATION, SplitPart, evaluate_model
+from napari_brainseg.training.evaluating import Keeping, evaluate_models
+from napari_brainseg.training.folds import TEST, VALIDATION, SplitPart
 from napari_brainseg.training.splits import patient_of
 
-_PRINTED = ("dice", "hd95", "surface_dice", "border_dice", "lesion_dice", "slice_dice_all", "slice_dice_tumour")
+_PRINTED = (
+    *("dice", "hd95", "surface_dice", "border_dice", "lesion_dice"),
+    *("slice_dice_all", "slice_dice_tumour", "slice_false_alarms"),
+)
 
 _WIDTH = len("374.000")  # of the distance that stands for a mask that was not found
 
@@ -39,13 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an evaluation in DIR")
     parser.add_argument("--prediction-scheme", choices=tuple(SCHEMES), help="as --scheme, for the predictions alone")
     add_opening_arguments(parser)
-    group = parser.add_argument_group("a model, whose masks are made first")
-    group.add_argument("--model", help="name or folder of the model")
+    group = parser.add_argument_group("models, whose masks are made first")
+    group.add_argument(
+        "--model",
+        nargs="+",
+        help="name or folder of the model; several are the folds of a cross-validation, and each segments the part of "
+        "the split that it was trained with",
+    )
     group.add_argument("--cases", type=Path, metavar="DIR", help="folder of labelled cases")
     group.add_argument("--split", type=Path, metavar="FILE", help="JSON file of splits, as brainseg split writes it")
     group.add_argument("--split-name", metavar="NAME", help="split in the file (default: the one of the training)")
     group.add_argument("--part", choices=(VALIDATION, TEST), default=VALIDATION, help="part of the split (validation)")
     group.add_argument("--final", action="store_true", help="this is the final score: read the test part; recorded")
+    group.add_argument("--keep", type=Path, metavar="DIR", help="folder for the masks, to be scored again later")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
@@ -55,13 +65,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         refuse_existing(args.out, overwrite=args.overwrite)
         refuse_unwritable(args.out)
-    evaluation, facts, files = _model(args) if args.model else _pairs(args)
+    evaluation, facts, origin, files = _models(args) if args.model else _pairs(args)
     if sys.stderr.isatty():
         print(f"\r{'':60}\r", end="", file=sys.stderr)
     print("\n".join(lines(evaluation)))
     if args.out is not None:
         write_report(evaluation, args.out / "report.html", facts, case_images(files))
-        write_tables(evaluation, args.out, facts)
+        write_tables(evaluation, args.out, {**facts, **origin})
         print(f"{args.out / 'report.html'}, with {', '.join(name for name in NAMES if name != 'report.html')}")
     for case_id, reason in evaluation.failed.items():
         print(f"brainseg: {case_id}: {reason}", file=sys.stderr)
@@ -92,16 +102,17 @@ def _refuse_mixture(args: argparse.Namespace) -> None:
         raise InputError(f"--model needs {' and '.join(f'--{name}' for name in given)} too.")
     if args.final and args.out is None:
         raise InputError("--final needs --out DIR, so that the reading of the test part is recorded.")
-    of_model = (args.final, args.part == TEST, args.split_name, args.channels, args.labels, args.resample)
+    of_model = (args.final, args.part == TEST, args.split_name, args.keep, args.channels, args.labels, args.resample)
     if not args.model and (len(given) < 2 or any(of_model)):
         raise InputError(
-            "--cases, --split, --split-name, --part, --final, --channels, --labels and --resample need --model."
+            "--cases, --split, --split-name, --part, --final, --keep, --channels, --labels and --resample need --model."
         )
     if not args.model and args.references is None:
         raise InputError("Give two files or folders, PREDICTIONS and REFERENCES, or --model with --cases and --split.")
 
 
-_Evaluated = tuple[Evaluation, Mapping[str, Any], Mapping[str, CaseFiles]]
+# What was compared is in words for the page, and where masks come from in plain values for the tables.
+_Evaluated = tuple[Evaluation, Mapping[str, Any], Mapping[str, Any], Mapping[str, CaseFiles]]
 
 
 def _pairs(args: argparse.Namespace) -> _Evaluated:
@@ -109,7 +120,7 @@ def _pairs(args: argparse.Namespace) -> _Evaluated:
     pairs, notes = match(args.predictions, args.references)
     evaluation = run_to_end(evaluate(list(pairs), loader(pairs, options), patient_of, notes), _show)
     facts = {"predictions": str(args.predictions), "references": str(args.references)}
-    return evaluation, facts, _images(args.references)
+    return evaluation, facts, {}, _images(args.references)
 
 
 def _images(references: Path) -> Mapping[str, CaseFiles]:
@@ -120,11 +131,12 @@ def _images(references: Path) -> Mapping[str, CaseFiles]:
         return {}
 
 
-def _model(args: argparse.Namespace) -> _Evaluated:
+def _models(args: argparse.Namespace) -> _Evaluated:
     chosen = SplitPart(args.split, args.split_name, args.part, args.final)
-    task = evaluate_model(args.model, args.cases, chosen, opening_options(args), args.device)
+    keep = Keeping(args.keep, args.overwrite) if args.keep is not None else None
+    task = evaluate_models(args.model, args.cases, chosen, opening_options(args), args.device, keep)
     result = run_to_end(task, _show)
-    return result.evaluation, result.facts, result.files
+    return result.evaluation, result.facts, result.origin, result.files
 
 
 def _show(progress: Progress) -> None:

@@ -12,7 +12,7 @@ from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.volume import Spacing
 from napari_brainseg.evaluation.calibration import Reliability, reliability
 from napari_brainseg.evaluation.lesions import MISSED_DISTANCE, score_lesions
-from napari_brainseg.evaluation.measures import BAND, OVERLAP, TOLERANCE
+from napari_brainseg.evaluation.measures import BAND, FALSE_PIXELS, OVERLAP, TOLERANCE
 from napari_brainseg.evaluation.overlap import BACKGROUND, Counts, counts, macro, scheme_counts
 from napari_brainseg.evaluation.parts import Part, parts_of
 from napari_brainseg.evaluation.surfaces import Box, Mask, SurfaceDistances, border_band, box_around
@@ -95,6 +95,7 @@ def score_case(comparison: Comparison) -> CaseScores:
             **_lesions(prediction, truth, spacing),
             **_volumes(whole[part.name], c.spacing),
             **_slice_means([found[part.name] for found in by_slice]),
+            "slice_false_alarms": _false_alarms([found[part.name] for found in by_slice]),
         }
         if part.name in c.probabilities:
             scores, bins[part.name] = _calibration(c.probabilities[part.name], c.truth, part, box)
@@ -199,6 +200,12 @@ def _slice_means(found: Sequence[Counts]) -> Scores:
         for measure in ("dice", "iou")
         for name, chosen in (("all", found), ("tumour", tumour))
     }
+
+
+def _false_alarms(found: Sequence[Counts]) -> float:
+    """Return the share of the slices without the part that have more of it predicted than may be noise."""
+    healthy = [slice_counts for slice_counts in found if not _is_there(slice_counts)]
+    return float(np.mean([s.fp > FALSE_PIXELS for s in healthy])) if healthy else float("nan")
 
 
 def _calibration(

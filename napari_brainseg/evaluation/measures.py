@@ -20,6 +20,7 @@ class Measure:
 OVERLAP = ("dice", "iou", "sensitivity", "specificity", "precision", "f1")
 TOLERANCE = 1.0  # mm, or pixels where the spacing is unknown
 BAND = 3  # pixels
+FALSE_PIXELS = 50  # of a slice without the part; more are a false alarm
 
 _EMPTY = "Where neither labels hold the part it is 1"
 MEASURES = (
@@ -74,6 +75,12 @@ MEASURES = (
     ),
     Measure(
         "slice_dice_tumour", "Slice Dice, tumour slices", "Mean over the axial slices that truly hold the part, alone."
+    ),
+    Measure(
+        "slice_false_alarms",
+        "False alarms",
+        "Share of the axial slices that truly hold nothing of the part in which more than "
+        f"{FALSE_PIXELS} pixels of it were predicted; none where every slice holds it.",
     ),
     Measure("slice_iou_all", "Slice IoU, empty = 1", "As slice Dice, empty = 1."),
     Measure("slice_iou_tumour", "Slice IoU, tumour slices", "As slice Dice, tumour slices."),

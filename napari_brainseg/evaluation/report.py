@@ -27,7 +27,7 @@ _HEADLINE = ("dice", "hd95", "surface_dice", "border_dice", "lesion_dice", "lesi
 _MORE = ("iou", "sensitivity", "specificity", "precision", "volume_error", "absolute_volume_error")
 _LESIONS = ("lesions_found", "lesions_missed", "lesions_invented")
 _MACROS = tuple(measure for measure in OVERLAP if measure != "f1")  # which is Dice
-_SLICES = ("dice", "slice_dice_all", "slice_dice_tumour", "slice_iou_all", "slice_iou_tumour")
+_SLICES = ("dice", "slice_dice_all", "slice_dice_tumour", "slice_iou_all", "slice_iou_tumour", "slice_false_alarms")
 _PICTURES = 3  # best and as many worst cases
 _EDGE = 6  # pixels left around what a picture shows
 _HEIGHT = 300  # pixels that a picture has about, whole pixels of the slice being enlarged
@@ -111,7 +111,8 @@ def _tables(page: Page, evaluation: Evaluation) -> None:
     page.heading("Whole cases beside slices")
     page.paragraph(
         "Studies of slices average over slices, in one of two ways that do not compare: a slice where neither labels "
-        "hold the part counts 1, or slices that truly hold it count alone. Means are over all slices of all cases."
+        "hold the part counts 1, or slices that truly hold it count alone. Means are over all slices of all cases, and "
+        "false alarms over those that truly hold nothing of the part."
     )
     page.table(
         ("Part", "Dice of whole cases", *(charts.title(measure) for measure in _SLICES[1:])),

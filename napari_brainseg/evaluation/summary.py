@@ -54,6 +54,13 @@ def _estimate(cases: Sequence[CaseScores], patients: Sequence[str], part: str, m
     values = [case.parts[part].get(measure, float("nan")) for case in cases]
     weights = None
     if measure.startswith("slice_"):
-        whole = measure.endswith("_all")
-        weights = [len(case.slices) if whole else case.tumour_slices[part] for case in cases]
+        weights = [_slices_of(case, part, measure) for case in cases]
     return estimate(values, patients, weights)
+
+
+def _slices_of(case: CaseScores, part: str, measure: str) -> int:
+    """Return over how many slices of a case a slice measure is the mean."""
+    tumour = case.tumour_slices[part]
+    if measure == "slice_false_alarms":
+        return len(case.slices) - tumour
+    return len(case.slices) if measure.endswith("_all") else tumour

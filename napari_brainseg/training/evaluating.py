@@ -1,101 +1,104 @@
-"""Score a model on one part of a split: its cases are segmented first. The test part is read only when it is final."""
+"""Score models on a part of their splits: its cases are segmented first. The test part is read only when final."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from napari_brainseg.base.errors import InputError, TrainingError
-from napari_brainseg.base.paths import write_text
+from napari_brainseg.base.errors import InputError, OutputError, TrainingError
+from napari_brainseg.base.paths import refuse_unwritable, write_text
 from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
+from napari_brainseg.cases.writing import write_outputs
 from napari_brainseg.evaluation.case_scores import Comparison
 from napari_brainseg.evaluation.evaluating import Evaluation, evaluate
 from napari_brainseg.evaluation.label_pairs import in_one_scheme
 from napari_brainseg.evaluation.parts import part_names, plain
 from napari_brainseg.inference.settings import SegmentSettings
-from napari_brainseg.model_store.store import ModelRecord, find_model, fit_in_words
-from napari_brainseg.training.prepared import cases_by_id
-from napari_brainseg.training.splits import Split, patient_of, read_splits
+from napari_brainseg.model_store.store import ModelRecord, fit_in_words
+from napari_brainseg.training.folds import Fold, SplitPart, files_of, find_folds, run_folder
+from napari_brainseg.training.splits import patient_of
 
-VALIDATION, TEST = "validation", "test"
 FINAL = "final.json"
 
 
 @dataclass(frozen=True)
-class SplitPart:
-    """Which cases are scored.
+class Keeping:
+    """Where the masks that a model finds are kept, under the names that an export gives them.
 
     Attributes:
-        file: JSON file of splits.
-        name: Of the split; None takes the one that the model was trained with, or the only one there is.
-        part: `validation` or `test`.
-        final: Whether a person has said that this reading of the test part is the final one.
+        folder: For the masks.
+        overwrite: Whether masks that lie there already are replaced.
     """
 
-    file: Path
-    name: str | None = None
-    part: str = VALIDATION
-    final: bool = False
+    folder: Path
+    overwrite: bool = False
 
-    def refuse_unsaid(self) -> None:
-        """Raise `TrainingError` where the test part is asked for but not said to be final, or the other way round."""
-        if self.part == TEST and not self.final:
-            raise TrainingError(
-                "The test part is for the final score alone, once all choices are made. Add --final to read it, which "
-                "is recorded, or score the validation part."
-            )
-        if self.final and self.part != TEST:
-            raise TrainingError("--final is for the test part alone. Add --part test, or leave --final out.")
+    def refuse_mixture(self) -> None:
+        """Raise `OutputError` where something is in the folder that may not be replaced, or it cannot be written."""
+        if not self.overwrite and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise OutputError(f"{self.folder} is not empty. Choose another folder, or add --overwrite.")
+        refuse_unwritable(self.folder)
 
 
 @dataclass(frozen=True, eq=False)
 class ModelEvaluation:
-    """The evaluation of a model, what was compared in words by name, and the files of the cases."""
+    """The evaluation of one model or more.
+
+    Attributes:
+        evaluation: The scores.
+        facts: What was compared, in words by name.
+        origin: The models with version, SHA-256 of the weights and split, and which of them segmented each case, as
+            plain values for the file.
+        files: The files of the cases.
+    """
 
     evaluation: Evaluation
     facts: Mapping[str, Any]
+    origin: Mapping[str, Any]
     files: Mapping[str, CaseFiles]
 
 
-def evaluate_model(
-    model: str | Path, cases: Path, chosen: SplitPart, options: OpenOptions, device: str = "auto"
+def evaluate_models(
+    models: Sequence[str | Path],
+    cases: Path,
+    chosen: SplitPart,
+    options: OpenOptions,
+    device: str = "auto",
+    keep: Keeping | None = None,
 ) -> Generator[Progress, None, ModelEvaluation]:
-    """Segment the cases of one part of a split and score them.
+    """Segment the cases of a part of each model's split, and score all of them together.
 
     Reading the test part is written to `final.json` of the model's run before a case of it is read, so that no look
     at it goes uncounted.
 
     Args:
-        model: Name or folder.
+        models: Names or folders. Several are the folds of a cross-validation: each segments its own part.
         cases: Folder of labelled cases.
         chosen: Which of them.
         options: How they are opened.
-        device: Where the model computes.
+        device: Where the models compute.
+        keep: Where the masks are written; by default they are not.
 
     Raises:
-        TrainingError: The test part is not said to be final, or the split cannot be used.
+        ModelError: There is no such model.
+        TrainingError: The test part is not said to be final, a split cannot be used, a case would be scored twice, or
+            the models differ in what they give.
         InputError: There are no cases, or none of the part could be scored.
-        OutputError: The final reading cannot be recorded.
+        OutputError: The final reading cannot be recorded, or the masks cannot be kept.
     """
     chosen.refuse_unsaid()
-    record = find_model(model)
-    name, split = _split(chosen, record)
-    ids = split.test if chosen.part == TEST else split.validation
-    if not ids:
-        raise TrainingError(f"The {chosen.part} part of {name!r} in {chosen.file} is empty. Choose another part.")
-    files = {id: found for id, found in cases_by_id(cases).items() if id in ids}
-    if not files:
-        raise InputError(
-            f"{cases} holds none of the {len(ids)} cases of the {chosen.part} part. Choose another folder."
-        )
+    folds = find_folds(models, chosen)
+    files = files_of(folds, cases, chosen.part)
+    if keep is not None:
+        keep.refuse_mixture()
     facts = {
-        "model": f"{record.name} {record.version}",
-        "split": f"{name} in {chosen.file}",
+        "model": ", ".join(f"{fold.record.name} {fold.record.version}" for fold in folds),
+        "split": f"{', '.join(fold.split_name for fold in folds)} in {chosen.file}",
         "part": chosen.part,
         "final": chosen.final,
     }
@@ -104,30 +107,17 @@ def evaluate_model(
 
         resolve_device(device)  # a wrong one must not cost a reading of the test part
     if chosen.final:
-        facts["test_part_readings"] = record_final(record, name, len(ids))
-    notes = _learned_from(record, ids)
-    evaluation = yield from evaluate(ids, _Segmenter(record, files, options, device), patient_of, notes)
-    return ModelEvaluation(evaluation, facts, files)
-
-
-def _split(chosen: SplitPart, record: ModelRecord) -> tuple[str, Split]:
-    splits = read_splits(chosen.file)
-    trained_with = record.training.get("settings", {}).get("split_name")
-    name = chosen.name or (trained_with if trained_with in splits else None)
-    if name is None and len(splits) == 1:
-        name = next(iter(splits))
-    if name not in splits:
-        which = "more than one split" if name is None else f"no split {name!r}"
-        raise TrainingError(
-            f"{chosen.file} holds {which}; choose with --split-name from {', '.join(splits) or 'none'}."
-        )
-    return name, splits[name]
-
-
-def run_folder(record: ModelRecord) -> Path | None:
-    """Return the folder of the run that made a model, where it lies in one."""
-    run = record.folder.parent if record.folder is not None else None
-    return run if run is not None and (run / "settings.json").is_file() else None
+        facts["test_part_readings"] = max(record_final(f.record, f.split_name, len(f.ids)) for f in folds)
+    model_of = {case_id: fold for fold in folds for case_id in fold.ids}
+    notes = tuple(note for fold in folds for note in fold.learned_from())
+    evaluation = yield from evaluate(
+        tuple(model_of), _Segmenter(model_of, files, options, device, keep), patient_of, notes
+    )
+    origin = {
+        "models": [fold.to_json() for fold in folds],
+        "predicted_by": {case.case_id: model_of[case.case_id].title for case in evaluation.cases},
+    }
+    return ModelEvaluation(evaluation, facts, origin, files)
 
 
 def record_final(record: ModelRecord, split: str, cases: int) -> int:
@@ -156,33 +146,15 @@ def _readings(path: Path) -> list[dict[str, Any]]:
         raise TrainingError(f"{path} cannot be read, so the test part stays closed. Restore or remove it.") from error
 
 
-def _learned_from(record: ModelRecord, ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a sentence where the model's run learned from patients that are scored now."""
-    run = run_folder(record)
-    if run is None:
-        return ()
-    try:
-        learned = json.loads((run / "settings.json").read_text(encoding="utf-8"))["cases"]["train"]
-        patients = {patient_of(case_id) for case_id in learned}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ()
-    known = [case_id for case_id in ids if patient_of(case_id) in patients]
-    if not known:
-        return ()
-    return (
-        f"The model learned from {len(known)} of these {len(ids)} cases ({', '.join(known[:3])}"
-        f"{' …' if len(known) > 3 else ''}), so the scores are too good.",
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Segmenter:
-    """Reads, segments and compares a case."""
+    """Reads, segments and compares a case, and keeps what was found."""
 
-    record: ModelRecord
+    model_of: Mapping[str, Fold]
     files: Mapping[str, CaseFiles]
     options: OpenOptions
     device: str
+    keep: Keeping | None
 
     def __call__(self, case_id: str) -> Generator[Progress, None, Comparison]:
         from napari_brainseg.inference.engine import segment  # torch loads here, once everything else is known good
@@ -193,11 +165,14 @@ class _Segmenter:
         if case.labels is None:
             note = case.notes[-1] if case.notes else "Choose a folder of labelled cases."
             raise InputError(f"{case_id} has no labels to be scored against. {note}")
-        found = yield from segment(case, self.record, SegmentSettings(self.device, probabilities=True))
+        record = self.model_of[case_id].record
+        found = yield from segment(case, record, SegmentSettings(self.device, probabilities=True))
+        if self.keep is not None:
+            write_outputs(found, self.keep.folder, overwrite=self.keep.overwrite)
         truth = case.labels.volume.data, case.labels.scheme
         prediction, labels, scheme = in_one_scheme((found.labels, found.scheme), truth)  # type: ignore[arg-type]
         names, maps = part_names(scheme), found.probabilities
-        fit = fit_in_words(self.record, case)
+        fit = fit_in_words(record, case)
         assert maps is not None
         return Comparison(
             case_id=case_id,

@@ -123,6 +123,7 @@ def test_a_model_segments_first(place: Path, capsys: pytest.CaptureFixture[str])
     final = ["--part", "test", "--final", "--out", str(place / "out"), "--device", "cpu"]
     assert main(["evaluate", *arguments, *final]) == 0
     found = json.loads((place / "out/results.json").read_text())
+    assert [(m["name"], m["split_name"]) for m in found["models"]] == [("model", "one")]
     assert (found["part"], found["final"], found["test_part_readings"]) == ("test", True, 1)
     assert "ece" in found["set"]["WT"]
     assert json.loads((place / "run/final.json").read_text())["times"] == 1

@@ -77,6 +77,14 @@ def test_both_conventions_for_slices() -> None:
     assert math.isnan(scores.slices[3]["WT"]["hd95"])
 
 
+def test_false_alarms_are_healthy_slices_with_more_than_50_false_pixels() -> None:
+    truth, prediction = labels_of(0, 0, 0, 0, 0.4), labels_of(0, 0.5, 0.6, 0.6, 1)
+    row = score_case(Comparison("a", prediction, truth, LGG)).parts["WT"]
+    assert row["slice_false_alarms"] == 2 / 4  # 0, 50, 60 and 60 pixels; the fifth slice is not healthy
+    ill = score_case(Comparison("a", prediction[4:], truth[4:], LGG)).parts["WT"]
+    assert math.isnan(ill["slice_false_alarms"])
+
+
 def test_volumes_are_in_ml_where_the_spacing_is_known() -> None:
     truth, prediction = labels_of(0.5, 0.5), labels_of(0.5, 0)
     row = score_case(Comparison("a", prediction, truth, LGG, (5.0, 2.0, 2.0))).parts["WT"]

@@ -35,6 +35,21 @@ def test_slice_means_are_over_all_slices() -> None:
     assert row["slice_dice_all"].mean == pytest.approx((3 + 1 + 2 / 3) / 6)
 
 
+def test_false_alarms_are_a_share_of_all_healthy_slices() -> None:
+    truth, alarm = np.zeros((2, 3, 8, 8), np.uint8)
+    truth[1, 0] = alarm[0] = 1
+    cases = {
+        "a_1": Comparison("a_1", alarm, truth, LGG),  # one of 2 healthy slices
+        "b_1": Comparison("b_1", alarm, np.zeros_like(truth), LGG),  # one of 3
+    }
+
+    def two(case_id: str) -> Generator[Progress, None, Comparison]:
+        yield Progress(0, 0)
+        return cases[case_id]
+
+    assert run("a_1", "b_1", how=two).overall.estimates["WT"]["slice_false_alarms"].mean == pytest.approx(2 / 5)
+
+
 def test_the_slices_that_pictures_show() -> None:
     most, worst = run("a_2").snapshots["a_2"]
     assert (most.z, worst.z) == (1, 1)

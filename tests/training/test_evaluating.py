@@ -5,16 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from case_files import write_case
 from small_models import write_small_model
 
-from napari_brainseg.base.errors import BrainsegError, InputError, TrainingError
+from napari_brainseg.base.errors import BrainsegError, InputError, OutputError, TrainingError
 from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.cases.case import LGG_CHANNELS
 from napari_brainseg.cases.reading import OpenOptions, read_case
+from napari_brainseg.evaluation.evaluating import evaluate
+from napari_brainseg.evaluation.label_pairs import PairOptions, loader, match
 from napari_brainseg.evaluation.overlap import scheme_counts
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.model_store.store import find_model
-from napari_brainseg.training.evaluating import FINAL, ModelEvaluation, SplitPart, evaluate_model, record_final
+from napari_brainseg.training.evaluating import FINAL, Keeping, ModelEvaluation, evaluate_models, record_final
+from napari_brainseg.training.folds import SplitPart
 from napari_brainseg.training.splits import Split, write_splits
 
 IDS = [f"Brats18_Test_{n}_1" for n in range(1, 5)]
@@ -32,7 +37,7 @@ def place(tmp_path: Path) -> Path:
 
 def run(place: Path, **chosen: object) -> ModelEvaluation:
     part = SplitPart(place / "s.json", **chosen)  # type: ignore[arg-type]
-    return run_to_end(evaluate_model(place / "run/model", place / "cases", part, OpenOptions(), "cpu"))
+    return run_to_end(evaluate_models([place / "run/model"], place / "cases", part, OpenOptions(), "cpu"))
 
 
 def test_a_model_is_scored_on_the_part_and_a_case_without_labels_is_reported(place: Path) -> None:
@@ -47,6 +52,54 @@ def test_a_model_is_scored_on_the_part_and_a_case_without_labels_is_reported(pla
     assert result.evaluation.cases[0].counts == expected
     assert set(result.evaluation.cases[0].reliability) == {"WT", "TC", "ET"}
     assert not (place / "run" / FINAL).exists()
+
+
+def test_folds_of_a_cross_validation_are_one_evaluation(place: Path) -> None:
+    write_case(place / "cases", IDS[3])
+    write_splits({"mine": Split((IDS[3],), (IDS[0],)), "other": Split((IDS[0],), (IDS[3],))}, place / "s.json")
+    models = [place / "run/model", write_small_model(place / "second/model", "other")]
+    task = evaluate_models(models, place / "cases", SplitPart(place / "s.json"), OpenOptions(), "cpu")
+    result = run_to_end(task)
+    assert [case.case_id for case in result.evaluation.cases] == [IDS[0], IDS[3]]
+    assert result.facts["model"] == "model 1, model 1"
+    assert result.facts["split"] == f"mine, other in {place / 's.json'}"
+    assert result.origin["predicted_by"] == {IDS[0]: "model 1, split mine", IDS[3]: "model 1, split other"}
+    assert [(m["split_name"], len(m["sha256"])) for m in result.origin["models"]] == [("mine", 64), ("other", 64)]
+
+
+def test_kept_masks_give_the_same_scores_again(place: Path) -> None:
+    part, keep = SplitPart(place / "s.json"), Keeping(place / "kept")
+    task = evaluate_models([place / "run/model"], place / "cases", part, OpenOptions(), "cpu", keep)
+    first = run_to_end(task).evaluation.cases[0]
+    pairs, _ = match(place / "kept", place / "cases")
+    (again,) = run_to_end(evaluate(list(pairs), loader(pairs, PairOptions()))).cases
+    assert (again.case_id, again.counts) == (first.case_id, first.counts)
+    np.testing.assert_equal(again.slices, first.slices)
+    known = {name: {m: s for m, s in row.items() if "ece" not in m} for name, row in first.parts.items()}
+    np.testing.assert_equal(again.parts, known)  # where NaN equals NaN
+    with pytest.raises(OutputError, match="kept is not empty"):
+        run_to_end(evaluate_models([place / "run/model"], place / "cases", part, OpenOptions(), "cpu", keep))
+
+
+def test_kept_masks_of_slices_give_the_same_scores_again(tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    (tmp_path / "cases/TCGA_A_1_1").mkdir(parents=True)
+    for z in (1, 2, 10):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[8:24, 8 : 10 + z] = 255
+        stem = tmp_path / f"cases/TCGA_A_1_1/TCGA_A_1_1_{z}"
+        tifffile.imwrite(f"{stem}.tif", chance.integers(1, 256, (32, 32, 3), np.uint8))
+        tifffile.imwrite(f"{stem}_mask.tif", mask)
+    write_splits({"one": Split((), ("TCGA_A_1_1",))}, tmp_path / "s.json")
+    model = write_small_model(tmp_path / "lgg", channels=LGG_CHANNELS, scheme="lgg", outputs=("WT",), seed=10)
+    part, keep = SplitPart(tmp_path / "s.json"), Keeping(tmp_path / "kept")
+    task = evaluate_models([model], tmp_path / "cases", part, OpenOptions(), "cpu", keep)
+    first = run_to_end(task).evaluation.cases[0]
+    pairs, _ = match(tmp_path / "kept", tmp_path / "cases")
+    (again,) = run_to_end(evaluate(list(pairs), loader(pairs, PairOptions()))).cases
+    assert (again.case_id, again.counts) == (first.case_id, first.counts)
+    np.testing.assert_equal(again.slices, first.slices)
+    assert first.counts["WT"].tp + first.counts["WT"].fp > 0
 
 
 def test_the_test_part_is_closed_until_it_is_final(place: Path) -> None:
@@ -94,7 +147,7 @@ def test_bad_splits(place: Path) -> None:
     write_small_model(place / "run/model2")
     part = SplitPart(place / "s.json")
     with pytest.raises(TrainingError, match="more than one split"):
-        run_to_end(evaluate_model(place / "run/model2", place / "cases", part, OpenOptions()))
+        run_to_end(evaluate_models([place / "run/model2"], place / "cases", part, OpenOptions()))
     write_splits({"far": Split((), ("elsewhere",))}, place / "s.json")
     with pytest.raises(InputError, match="none of the 1 cases of the validation part"):
         run(place)
@@ -104,7 +157,7 @@ def test_a_wrong_device_costs_no_reading_of_the_test_part(place: Path) -> None:
     (place / "run/settings.json").write_text("{}")
     part = SplitPart(place / "s.json", part="test", final=True)
     with pytest.raises(BrainsegError, match="no device 'tpu'"):
-        run_to_end(evaluate_model(place / "run/model", place / "cases", part, OpenOptions(), "tpu"))
+        run_to_end(evaluate_models([place / "run/model"], place / "cases", part, OpenOptions(), "tpu"))
     assert not (place / "run" / FINAL).exists()
 
 
