@@ -22,7 +22,7 @@ VERBS = {
     "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",
     "evaluate": "score masks against references, or a model on a part of a split",
-    "models": "list, compare, rename, join, export, import, delete models; go back to an earlier one",
+    "models": "list, compare, rename, join, calibrate, export, import, delete models; go back to an earlier one",
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.paths import user_data
 from napari_brainseg.base.progress import run_to_end
+from napari_brainseg.cli import calibration
 from napari_brainseg.cli.model_table import print_comparison
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.comparing import compare
@@ -234,6 +235,9 @@ COMMANDS = {
     "export": Command("write a model as one zip file", _export_arguments, _export),
     "import": Command("take a model from a zip file", _import_arguments, _import),
     "measure": Command("record what a model's training cases look like", _measure_arguments, _measure),
+    "calibrate": Command(
+        "let a model's probabilities mean what they say", calibration.add_arguments, calibration.calibrate
+    ),
     "ensemble": Command("join models of one kind into one", _ensemble_arguments, _ensemble),
     "delete": Command("delete a model of a project or of yours", _delete_arguments, _delete),
 }

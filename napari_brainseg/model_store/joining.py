@@ -24,4 +24,4 @@ def join_models(records: Sequence[ModelRecord], folder: Path) -> ModelRecord:
     assert isinstance(network, Ensemble)
     for member, one in zip(network.members, records, strict=True):
         member.load_state_dict(load_model(one).network.state_dict())
-    return save_model(Model(record, network.eval()), folder, training_card(record))
+    return save_model(Model(record, network.eval()), folder, training_card(record), exact=True)

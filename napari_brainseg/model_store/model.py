@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.paths import write_text
@@ -112,19 +112,23 @@ def new_network(record: ModelRecord) -> nn.Module:
     return network
 
 
-def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False) -> ModelRecord:
+def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False, exact: bool = False) -> ModelRecord:
     """Write a model folder aside and rename it; weights in half precision, their SHA-256 in `model.json`.
 
     Whatever ends it, even the end of the process, a model that was there before is there still, or the new one is.
 
+    Args:
+        model: The model.
+        folder: Where to.
+        card: Its card, Markdown.
+        overwrite: Whether a model that is there is replaced.
+        exact: Keep what half precision would change as it is: of weights that come from a file, the few layers that
+            were worked on.
+
     Raises:
         OutputError: The folder exists and `overwrite` is false, or it cannot be written.
     """
-    weights = {
-        name: (tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.cpu()).contiguous()
-        for name, tensor in model.network.state_dict().items()
-    }
-    packed = save(weights)
+    packed = save({name: _stored(tensor, exact=exact) for name, tensor in model.network.state_dict().items()})
     facts = {**model.record.training, "sha256": hashlib.sha256(packed).hexdigest()}
     record = replace(model.record, name=folder.name, folder=None, training=facts)
     with folder_written_aside(folder, overwrite=overwrite) as aside:
@@ -133,3 +137,10 @@ def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False
         write_text(aside / "model.json", record.to_json())
         write_text(aside / "README.md", card)
     return replace(record, folder=folder)
+
+
+def _stored(tensor: Tensor, *, exact: bool) -> Tensor:
+    """Return a tensor as the weights file holds it."""
+    given = tensor.detach().cpu()
+    half = given.half() if given.is_floating_point() else given
+    return (given if exact and not torch.equal(half.to(given.dtype), given) else half).contiguous()

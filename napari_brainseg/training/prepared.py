@@ -16,20 +16,21 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
 from napari_brainseg.cases.volume import Spacing
-from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
+from napari_brainseg.model_store.preprocessing import Box, Preprocessing, prepare
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedCase:
     """A case as the network sees it: images float16 (C, Z, Y, X) and labels uint8 (Z, Y, X) on the same crop.
 
-    `spacing` is in mm along (Z, Y, X), or None where it is unknown.
+    `spacing` is in mm along (Z, Y, X), or None where it is unknown; `box` is where the crop lies in the case.
     """
 
     id: str
     images: NDArray[np.float16]
     labels: LabelArray
     spacing: Spacing | None = None
+    box: Box | None = None
 
 
 Preparing = Callable[[], PreparedCase]
@@ -58,7 +59,7 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
         )
     images, box = prepare(case, channels, settings)
     labels = case.labels.scheme.convert(np.asarray(case.labels.volume.data[box], np.uint8), scheme)
-    return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels), case.geometry.spacing)
+    return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels), case.geometry.spacing, box)
 
 
 def cases_by_id(folder: Path) -> dict[str, CaseFiles]:

@@ -65,13 +65,19 @@ def validate(
     validated = []
     for number, case in enumerate(cases):
         yield Progress(number, len(cases), "validating")
-        predict = _slices if record.spatial_dims == 2 else _windows
-        with torch.no_grad():
-            maps = predict(forward, case, record, device, batch)
-            found = to_labels(maps, record.outputs, record.scheme)[0]
+        maps = predicted(forward, case, record, device, batch)
+        found = to_labels(maps, record.outputs, record.scheme)[0]
         outermost = maps[0, 0] if maps.shape[1] == 1 or record.outputs[0] != "background" else maps[0].sum(0)
         validated.append(Validated(case, found.numpy(), outermost.half().numpy()))
     return validated
+
+
+def predicted(
+    forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int = 16
+) -> Tensor:
+    """Return fp32 probabilities (1, R, Z, Y, X) of a case, on the CPU; see `validate`."""
+    with torch.no_grad():
+        return (_slices if record.spatial_dims == 2 else _windows)(forward, case, record, device, batch)
 
 
 def _slices(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
