@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on their device: geometry in one sampling, then intensities and missing channels."""
+"""Augmentation of whole batches on their device: tumours are pasted, then geometry, intensities, missing channels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch import Tensor
 from napari_brainseg.training.augmentation_settings import AugmentationSettings
 from napari_brainseg.training.geometry_changes import move, random_motion
 from napari_brainseg.training.intensity_changes import change_intensities
+from napari_brainseg.training.pasted_tumours import paste_tumours
 
 __all__ = ["AugmentationSettings", "augment", "change_intensities"]
 
@@ -27,6 +28,9 @@ def augment(
         generator: Source of chance, of the CPU.
         slices: Slices that are stacked in the channels, slice after slice; a sequence changes alike in all of them.
     """
+    images = images.float()
+    if settings.paste:
+        images, labels = paste_tumours(images, labels, settings.paste, generator)
     motion = random_motion(len(images), tuple(images.shape[2:]), settings, generator)
-    images, labels = move(images.float(), labels, motion)
+    images, labels = move(images, labels, motion)
     return change_intensities(images, settings, generator, slices=slices, in_place=True), labels

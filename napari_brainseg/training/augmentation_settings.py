@@ -18,6 +18,7 @@ _LARGEST = {
     "through_plane": 1.0,
     "chance": 1.0,
     "drop_channel": 1.0,
+    "paste": 1.0,
 }
 _FOLDS = 0.4
 
@@ -48,6 +49,7 @@ class AugmentationSettings:
         low_resolution: Loss of resolution, as a share: voxels are averaged over up to 1 + low_resolution of them.
         chance: Chance that an image gets each of `elastic`, `gamma`, `bias_field`, `blur` and `low_resolution`.
         drop_channel: Chance that an image loses each of its channels; one at least is kept.
+        paste: Chance that a slice gets the tumour of another slice of its batch as well; slices of 2-D networks only.
     """
 
     rotation: float = 20.0
@@ -68,6 +70,7 @@ class AugmentationSettings:
     low_resolution: float = 0.0
     chance: float = 0.3
     drop_channel: float = 0.0
+    paste: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):

@@ -172,6 +172,8 @@ class TrainingSettings:
             raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
         if self.highlight and (self.sampling != "slices" or self.preprocessing.get("neighbours")):
             raise TrainingError("A highlighter draws single slices. Set sampling=slices and no neighbours.")
+        if self.augmentation.get("paste") and self.sampling != "slices":
+            raise TrainingError("Tumours are pasted into slices alone. Set sampling=slices, or augmentation.paste=0.")
         dimensions = 3 if self.sampling == "patches" else 2
         if len(self.size) != dimensions:
             raise TrainingError(f"size has {len(self.size)} numbers; {self.sampling} need {dimensions}.")

@@ -49,6 +49,7 @@ def settings(tmp_path: Path) -> TrainingSettings:
         ({"outputs": ("background", "XX")}, "no class 'XX'"),
         ({"trackers": ("abacus",)}, "no tracker 'abacus'"),
         ({"augmentation": {"rotations": 3}}, "no option 'rotations'. Did you mean 'rotation'"),
+        ({"augmentation": {"paste": 0.5}, "sampling": "patches", "size": (8, 8, 8)}, "pasted into slices alone"),
         ({"preprocessing": {"blurr": 3}}, "no option 'blurr'. Did you mean 'blur'"),
         ({"preprocessing": {"clip": 5}}, "preprocessing.clip is 5; it must be two numbers"),
         ({"preprocessing": {"edges": 7}}, "preprocessing.edges is 7; it must be true or false"),
