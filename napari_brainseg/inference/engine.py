@@ -21,7 +21,7 @@ from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.decoding import probability_names
 from napari_brainseg.inference.devices import resolve_device
 from napari_brainseg.inference.facts import half_for, needs_of
-from napari_brainseg.inference.members import Choice, Chosen, chosen_models, prepared_members
+from napari_brainseg.inference.members import Choice, Chosen, chosen_models, common_planes, prepared_members
 from napari_brainseg.inference.memory import require_memory, return_memory
 from napari_brainseg.inference.postprocessing import PostProcessing, post_process
 from napari_brainseg.inference.predictor import Predictor
@@ -102,8 +102,10 @@ def _job(
     half, undecided = half_for(key, device)
     shape = tuple(s.stop - s.start for s in box)
     maps = 2 * (predictor.regions * settings.probabilities + bool(settings.uncertainty) + predictor.varies)
+    planes = common_planes([c.model.record for c in chosen], case)
+    sums = 4 * predictor.maps * prod(shape) * (len(planes) > 1)
     # The maps of the box and, at the end, of the whole case.
-    require_memory((1 + maps) * (prod(shape) + prod(case.geometry.shape)), f"The result of {case.id}")
+    require_memory((1 + maps) * (prod(shape) + prod(case.geometry.shape)) + sums, f"The result of {case.id}")
     results = Results(
         shape, record.outputs, record.scheme, settings, regions=predictor.regions, varies=predictor.varies
     )
@@ -118,6 +120,7 @@ def _job(
         start=None if settings.start is None else settings.start - box[0].start,
         origin=(box[0].start, box[1].start, box[2].start),
         key=key,
+        planes=planes,
     )
 
 

@@ -19,6 +19,7 @@ from napari_brainseg.inference.planning import CPU, tuple_of
 from napari_brainseg.inference.predictor import Member
 from napari_brainseg.inference.remembered import key_of_network
 from napari_brainseg.model_store.model import Model, load_model
+from napari_brainseg.model_store.planes import usable
 from napari_brainseg.model_store.preprocessing import Box, Preprocessing, brain_box, prepare
 from napari_brainseg.model_store.store import ModelRecord, default_model_for, list_models
 
@@ -81,6 +82,12 @@ def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress,
     common = tuple_of(slice(min(s.start for s in a), max(s.stop for s in a)) for a in zip(*boxes, strict=True))
     placed = {how: _placed(images, box, common) for how, (images, box) in made.items()}
     return [Member(m, placed[m.record.channels, m.record.preprocessing]) for m in models], common
+
+
+def common_planes(records: Sequence[ModelRecord], case: Case) -> tuple[str, ...]:
+    """Return the planes along which all of the models see the case; axial ones where they have none in common."""
+    planes = [p for p in records[0].preprocessing.planes if all(p in r.preprocessing.planes for r in records)]
+    return usable(planes or ("axial",), case.geometry.spacing)
 
 
 def _placed(images: NDArray[np.float32], box: Box, common: Box) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ from napari_brainseg.inference.planning import Plan, tuple_of
 from napari_brainseg.inference.uncertainty import variance_of_sums
 from napari_brainseg.inference.windows import Size, Window, window_content
 from napari_brainseg.model_store.model import Model
+from napari_brainseg.model_store.planes import turned
 from napari_brainseg.model_store.preprocessing import stacked
 
 
@@ -55,6 +56,17 @@ class Predictor:
     def maps(self) -> int:
         """How many maps there are for each voxel: the probabilities and, where there is one, the variance."""
         return self.regions + self.varies
+
+    @property
+    def shape(self) -> Size:
+        """Of the images, (z, y, x)."""
+        return tuple_of(self.members[0].images.shape[1:])
+
+    def seen_along(self, plane: str, extent: range) -> Predictor:
+        """Return one whose slices follow a plane, of the axial slices in the extent alone."""
+        inside = slice(extent.start, extent.stop)
+        members = [Member(m.model, turned(m.images[:, inside], plane)) for m in self.members]
+        return Predictor(members, self.token, flips=self._flips)
 
     def holds(self, place: Window) -> bool:
         """Whether there is anything in this part of the images."""

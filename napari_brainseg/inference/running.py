@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,11 @@ from napari_brainseg.inference.predictor import Predictor
 from napari_brainseg.inference.remembered import remember
 from napari_brainseg.inference.results import Results
 from napari_brainseg.inference.windows import Blended, Window, nearest_first, plan_windows
+from napari_brainseg.model_store.planes import turned
 
 _SLAB = 16
+# Slices before and behind the wanted ones that are looked at along the other planes.
+_AROUND = 32
 _LIMITS: dict[str, Limits] = {}  # of models on devices, for this process
 
 Steps = Generator[Progress, None, None]
@@ -40,6 +43,7 @@ class Job:
         start: The slice, counted from the box's first, that comes first; None for plain order.
         origin: Where the box begins in the case's grid (Z, Y, X).
         key: Of the models on the device, for what is remembered.
+        planes: Planes along which a 2-D network sees the box.
         notes: What a person should know, one sentence each.
     """
 
@@ -53,6 +57,7 @@ class Job:
     start: int | None
     origin: tuple[int, int, int]
     key: str
+    planes: tuple[str, ...] = ("axial",)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -83,7 +88,7 @@ def run(job: Job) -> Steps:
         _require_memory(job, plan)
         try:
             job.predictor.move(plan)
-            yield from (_slices if plan.window is None else _windows)(job, plan)
+            yield from _steps(job)(job, plan)
         except Disagreement:
             remember(job.key, "half", False)
             job.half, job.undecided = None, False
@@ -109,6 +114,13 @@ def _require_memory(job: Job, plan: Plan) -> None:
     require_memory(job.needs.bytes_per_voxel * float(voxels), f"A volume of {' × '.join(map(str, job.shape))} voxels")
 
 
+def _steps(job: Job) -> Callable[[Job, Plan], Steps]:
+    """Return what runs the network."""
+    if job.needs.window is not None:
+        return _windows
+    return _slices if job.planes == ("axial",) else _planes
+
+
 def _slices(job: Job, plan: Plan) -> Steps:
     """Run a 2-D network over the slices that are not done; what is in them together does not depend on the order."""
     results, predictor = job.results, job.predictor
@@ -130,6 +142,48 @@ def _slices(job: Job, plan: Plan) -> Steps:
         _check_precision(job, plan, group)
         done += len(group)
         yield job.delivered(job.whole(group[0], group[-1] + 1), _progress("slices", done, len(seen)))
+
+
+def _planes(job: Job, plan: Plan) -> Steps:
+    """Run a 2-D network over the slices of several planes and average; what one plane found is shown meanwhile."""
+    job.results.clear()
+    extent = _extent(job)
+    total = torch.zeros((job.predictor.maps, len(extent), *job.shape[1:]), device=plan.results)
+    views = {plane: job.predictor.seen_along(plane, extent) for plane in job.planes}
+    groups = [(plane, group) for plane, view in views.items() for group in _groups(job, view, plan, plane)]
+    count, done = sum(len(group) for _, group in groups), 0
+    yield _progress("slices", done, count)
+    for plane, group in groups:
+        maps = views[plane].slices(group, plan)
+        turned(total, plane)[:, group] += maps
+        done += len(group)
+        progress = _progress("slices", done, count)
+        if plane == "axial":
+            place = job.whole(group[0] + extent.start, group[-1] + 1 + extent.start)
+            yield job.delivered(place, progress, job.results.labels_of(maps))
+        else:
+            yield progress
+    total /= len(job.planes)
+    wanted = [z for z in job.wanted if job.predictor.holds(job.whole(z, z + 1))]
+    for first in range(0, len(wanted), _SLAB):
+        some = wanted[first : first + _SLAB]
+        job.results.take(some, total[:, [z - extent.start for z in some]])
+    if wanted:
+        _check_precision(job, plan, wanted)
+        yield job.delivered(job.whole(wanted[0], wanted[-1] + 1), _progress("slices", done, count))
+
+
+def _groups(job: Job, view: Predictor, plan: Plan, plane: str) -> list[list[int]]:
+    """Return the slices of a plane that hold something, as many at once as planned; those near the shown one first."""
+    depth, rows, columns = view.shape
+    seen = [z for z in range(depth) if view.holds((slice(z, z + 1), slice(0, rows), slice(0, columns)))]
+    if plane == "axial":  # those around the wanted ones are for the other planes
+        seen = [z for z in seen if z + _extent(job).start in job.wanted]
+    groups = [seen[i : i + plan.batch] for i in range(0, len(seen), plan.batch)]
+    if job.start is None or plane != "axial":
+        return groups
+    spans = [slice(group[0], group[-1] + 1) for group in groups]
+    return [groups[number] for number in nearest_first(spans, job.start - _extent(job).start)]
 
 
 def _windows(job: Job, plan: Plan) -> Steps:
@@ -222,7 +276,8 @@ def _check_precision(job: Job, plan: Plan, places: Sequence[int]) -> None:
 
 def _extent(job: Job) -> range:
     """Return the slices that the network looks at: around those that are wanted, half a window more of a 3-D one."""
-    around = job.needs.window[0] // 2 if job.needs.window else 0
+    across = _AROUND if job.planes != ("axial",) else 0
+    around = job.needs.window[0] // 2 if job.needs.window else across
     return range(max(0, job.wanted.start - around), min(job.shape[0], job.wanted.stop + around))
 
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.image_features import edge_image, equalised, middle_cluster
+from napari_brainseg.model_store.planes import check_planes
 from napari_brainseg.model_store.value_counts import ValueCounts
 
 Box = tuple[slice, slice, slice]
@@ -38,6 +39,7 @@ class Preprocessing:
         edges: Add the edges of the first channel as one more channel.
         clusters: Add the middle cluster of this many (k-means by intensity of the first channel) too; 0 for none.
         neighbours: Slices on each side that join the input of a 2-D network (2.5-D).
+        planes: Planes along which a 2-D network sees a case, see `planes`; their probabilities are averaged.
     """
 
     crop: bool = False
@@ -50,8 +52,10 @@ class Preprocessing:
     edges: bool = False
     clusters: int = 0
     neighbours: int = 0
+    planes: tuple[str, ...] = ("axial",)
 
     def __post_init__(self) -> None:
+        check_planes(self.planes)
         if self.scaling not in ("zscore", "percentile"):
             raise InputError(f"There is no scaling {self.scaling!r}; choose zscore or percentile.")
         if self.equalise not in ("none", "histogram", "clahe"):

@@ -127,7 +127,8 @@ def parse_record(text: str, folder: Path) -> ModelRecord:
         if facts.pop("format") != FORMAT:
             raise ModelError(f"{path} was written by a newer version. Update napari-brainseg.")
         preprocessing = facts["preprocessing"]
-        facts["preprocessing"] = Preprocessing(**{**preprocessing, "clip": tuple(preprocessing["clip"])})
+        lists = {name: tuple(preprocessing[name]) for name in ("clip", "planes") if name in preprocessing}
+        facts["preprocessing"] = Preprocessing(**{**preprocessing, **lists})
         for name in ("channels", "outputs", "trained_to_miss"):
             facts[name] = tuple(facts[name])
         facts["window"] = tuple(facts["window"]) if facts["window"] else None

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from napari_brainseg.networks.convolutions import ConvBlock, PyramidPooling, doubled, halved, initialise
 from napari_brainseg.networks.options import BlockOptions, one_of, only_slices, parsed
@@ -26,15 +27,21 @@ class UNetOptions(BlockOptions):
     Attributes:
         upsampling: `transposed`: 2 x 2 convolutions that learn; `interpolate`: bilinear, without parameters.
         bottleneck: `plain`, or `pyramid`: the deepest features are pooled at 1, 2 and 4 and joined.
+        subpixel: Pixels of a side that the channels of one place hold, 1, 2 or 4: all convolutions work at that part of
+            the size, on as many times wider layers for the same time, and the head gives each place its pixels back
+            (sub-pixel convolution, Shi 2016, arXiv:1609.05158).
     """
 
     upsampling: str = "transposed"
     bottleneck: str = "plain"
+    subpixel: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("upsampling", self.upsampling, ("transposed", "interpolate"))
         one_of("bottleneck", self.bottleneck, ("plain", "pyramid"))
+        if self.subpixel not in (1, 2, 4):
+            raise ValueError(f"subpixel must be 1, 2 or 4, not {self.subpixel}")
 
 
 class _Up(nn.Module):
@@ -67,15 +74,15 @@ class UNet(nn.Module):
     """
 
     name = "unet"
-    stride = 16
-
     def __init__(self, in_channels: int, out_channels: int, spatial_dims: int = 2, **options: Any) -> None:
         super().__init__()
         only_slices(self.name, spatial_dims)
         chosen = parsed(UNetOptions, options)
+        self.subpixel = chosen.subpixel
+        self.stride = 16 * self.subpixel
         widths = [chosen.base_width * 2**level for level in range(4)]
         deepest = widths[-1] * 2 if chosen.bridge else widths[-1]
-        self.encoder = nn.ModuleList(ConvBlock(a, b, chosen) for a, b in pairwise([in_channels, *widths]))
+        self.encoder = nn.ModuleList(ConvBlock(a, b, chosen) for a, b in pairwise([in_channels * self.subpixel**2, *widths]))
         self.bottleneck = nn.Sequential()
         if chosen.bridge:
             self.bottleneck.append(ConvBlock(widths[-1], deepest, chosen))
@@ -84,7 +91,7 @@ class UNet(nn.Module):
         self.decoder = nn.ModuleList(_Up(a, b, chosen) for a, b in pairwise([deepest, *reversed(widths)]))
         self.gates = nn.ModuleList(self._gates(deepest, widths))
         initialise(self)
-        self.head = nn.Conv2d(widths[0], out_channels, 1)
+        self.head = nn.Conv2d(widths[0], out_channels * self.subpixel**2, 1)
 
     def _gates(self, deepest: int, widths: list[int]) -> list[nn.Module]:
         """Return what the features of the encoder pass on their way across, the deepest first; nothing here."""
@@ -92,7 +99,7 @@ class UNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, out_channels, H, W) for images (N, in_channels, H, W)."""
-        x = padded(images, self.stride, two=True)
+        x = functional.pixel_unshuffle(padded(images, self.stride, two=True), self.subpixel)
         skips = []
         for stage in self.encoder:
             skips.append(stage(x))
@@ -103,4 +110,4 @@ class UNet(nn.Module):
             if level < len(self.gates):
                 skip = self.gates[level](skip, x)
             x = stage(x, skip)
-        return cropped(self.head(x), images)
+        return cropped(functional.pixel_shuffle(self.head(x), self.subpixel), images)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
 from napari_brainseg.cases.volume import Spacing
+from napari_brainseg.model_store.planes import PLANES, turned, turned_shape, usable
 from napari_brainseg.model_store.preprocessing import Box, Preprocessing, prepare
 
 
@@ -60,6 +61,24 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
     images, box = prepare(case, channels, settings)
     labels = case.labels.scheme.convert(np.asarray(case.labels.volume.data[box], np.uint8), scheme)
     return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels), case.geometry.spacing, box)
+
+
+def seen_along(case: PreparedCase, plane: str) -> PreparedCase:
+    """Return a case whose slices follow a plane; without any slice where pixels of that plane are far from square."""
+    if case.spacing is None:
+        return case if plane == "axial" else _without_slices(case)
+    if plane not in usable(tuple(PLANES), case.spacing):
+        return _without_slices(case)
+    return replace(
+        case,
+        images=turned(case.images, plane),
+        labels=turned(case.labels, plane),
+        spacing=turned_shape(case.spacing, plane),
+    )
+
+
+def _without_slices(case: PreparedCase) -> PreparedCase:
+    return replace(case, images=case.images[:, :0], labels=case.labels[:0])
 
 
 def cases_by_id(folder: Path) -> dict[str, CaseFiles]:

@@ -45,7 +45,14 @@ from napari_brainseg.training.half_gradients import half_is_safe
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
-from napari_brainseg.training.prepared import PreparedCase, Preparing, find_labelled, prepare_labelled, read_labelled
+from napari_brainseg.training.prepared import (
+    PreparedCase,
+    Preparing,
+    find_labelled,
+    prepare_labelled,
+    read_labelled,
+    seen_along,
+)
 from napari_brainseg.training.setting_values import check_type, typed
 from napari_brainseg.training.settings import TrainingSettings
 from napari_brainseg.training.splits import read_split
@@ -242,6 +249,7 @@ def _read(
     if settings.spatial_dims == 2:
         size = (settings.size[0], settings.size[1])
         neighbours = record.preprocessing.neighbours
+        preparing = [partial(_cut, prepare, plane) for plane in record.preprocessing.planes for prepare in preparing]
         choice = SliceChoice(size, neighbours, settings.least_tumour, settings.central_slices)
         slices = yield from slice_set(
             preparing, choice, settings.cache, settings.out / "cache" / f"process-{rank}", device
@@ -278,6 +286,10 @@ def _prepare(
     if case.id not in seen:
         seen[case.id] = measure_case(case)
     return prepared(case)
+
+
+def _cut(prepare: Preparing, plane: str) -> PreparedCase:
+    return seen_along(prepare(), plane)
 
 
 def _prepare_phantom(make: Callable[..., Any], seed: int, prepared: Callable[..., PreparedCase]) -> PreparedCase:

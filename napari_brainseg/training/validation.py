@@ -20,6 +20,7 @@ from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.evaluation.overlap import Counts, macro, scheme_counts
 from napari_brainseg.inference.decoding import probability_names, to_labels, to_probabilities
 from napari_brainseg.inference.windows import Blended, plan_windows, window_content
+from napari_brainseg.model_store.planes import turned, usable
 from napari_brainseg.model_store.preprocessing import stacked
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
@@ -81,14 +82,18 @@ def predicted(
 
 
 def _slices(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
-    """Return probabilities (1, R, Z, Y, X) of a 2-D network."""
-    parts = []
-    for start in range(0, case.images.shape[1], batch):
-        places = range(start, min(start + batch, case.images.shape[1]))
-        images = torch.from_numpy(stacked(case.images, places, record.preprocessing.neighbours)).float()
-        logits = forward(images.to(device, memory_format=torch.channels_last))
-        parts.append(to_probabilities(logits, record.outputs).cpu())
-    return torch.cat(parts).transpose(0, 1)[None]
+    """Return probabilities (1, R, Z, Y, X) of a 2-D network, the mean over the planes it sees the case along."""
+    planes = usable(record.preprocessing.planes, case.spacing)
+    seen = []
+    for plane in planes:
+        volume, parts = turned(case.images, plane), []
+        for start in range(0, volume.shape[1], batch):
+            places = range(start, min(start + batch, volume.shape[1]))
+            images = torch.from_numpy(stacked(volume, places, record.preprocessing.neighbours)).float()
+            logits = forward(images.to(device, memory_format=torch.channels_last))
+            parts.append(to_probabilities(logits, record.outputs).cpu())
+        seen.append(turned(torch.cat(parts).transpose(0, 1), plane))
+    return (sum(seen[1:], start=seen[0]) / len(seen))[None]
 
 
 def _windows(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:

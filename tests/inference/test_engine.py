@@ -172,3 +172,36 @@ def test_small_components_are_measured_in_cubic_millimetres_of_thick_slices() ->
     assert tumour(50) == (True, True)
     assert tumour(60) == (False, True)
     assert tumour(230) == (False, False)
+
+
+class _Downward(Thresholds):
+    """Thresholds of the image moved by one row: what it finds depends on the plane that it sees."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.roll(1, 2))
+
+
+def test_several_planes_give_the_mean_of_what_each_gives() -> None:
+    case, planes = make_case(), ("axial", "coronal", "sagittal")
+    alone = []
+    for plane in planes:
+        model = make_model(network=_Downward())
+        model.record = replace(model.record, preprocessing=replace(model.record.preprocessing, planes=(plane,)))
+        result = run_to_end(segment(case, model, SegmentSettings(probabilities=True)))
+        assert result.probabilities is not None
+        alone.append(result.probabilities.astype(np.float32))
+    together = make_model(network=_Downward())
+    kept = replace(together.record.preprocessing, planes=planes)
+    together.record = replace(together.record, preprocessing=kept)
+    result = run_to_end(segment(case, together, SegmentSettings(probabilities=True, start=4)))
+    assert result.probabilities is not None
+    assert not np.array_equal(alone[0], alone[1])
+    np.testing.assert_allclose(result.probabilities, np.mean(alone, axis=0), atol=2e-3)
+    part = run_to_end(segment(case, together, SegmentSettings(slices=(3, 5))))
+    np.testing.assert_array_equal(part.labels[3:5], result.labels[3:5])
+    assert not part.labels[:3].any()
+    thick = replace(case.geometry, spacing=(1.0, 5.0, 1.0))  # from front to back: a coronal exam
+    exam = replace(case, geometry=thick, channels={n: replace(v, geometry=thick) for n, v in case.channels.items()})
+    seen = run_to_end(segment(exam, together, SegmentSettings(probabilities=True)))
+    assert seen.probabilities is not None
+    np.testing.assert_array_equal(seen.probabilities, alone[1].astype(np.float16))

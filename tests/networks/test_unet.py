@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.networks import create_network
+from napari_brainseg.networks.unet import UNet
 
 THREE = {"convs_per_block": 3, "batch_norm": True}
 
@@ -71,3 +73,15 @@ def test_a_dilated_convolution_looks_further() -> None:
         (gradient,) = torch.autograd.grad(network(images)[..., 0].sum(), images)
         reaches.append(int(gradient.abs().sum((0, 1, 2)).nonzero().max()))
     assert reaches[1] > 2 * reaches[0]
+
+
+def test_a_head_of_pixels_gives_each_place_its_own_ones() -> None:
+    network = create_network("unet", in_channels=2, out_channels=1, base_width=4, subpixel=2)
+    assert isinstance(network, UNet)
+    torch.nn.init.zeros_(network.head.weight)
+    with torch.no_grad():
+        network.head.bias.copy_(torch.arange(4.0))
+    found = network(torch.rand(1, 2, 33, 18))
+    assert torch.equal(found[0, 0], torch.tensor([[0.0, 1.0], [2.0, 3.0]]).repeat(17, 9)[:33])
+    with pytest.raises(ModelError, match="subpixel must be 1, 2 or 4"):
+        create_network("unet", in_channels=2, out_channels=1, subpixel=3)

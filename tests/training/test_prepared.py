@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from napari_brainseg.cases.labels import BRATS2017, LGG
 from napari_brainseg.cases.phantom import make_lgg_phantom
 from napari_brainseg.cases.reading import read_case
 from napari_brainseg.cases.sample_files import write_slice_files
+from napari_brainseg.model_store.planes import PLANES
 from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.training.prepared import find_labelled, prepare_labelled
+from napari_brainseg.training.prepared import PreparedCase, find_labelled, prepare_labelled, seen_along
 
 
 def test_why_a_case_cannot_be_learned_from(tmp_path: Path) -> None:
@@ -64,3 +66,16 @@ def test_a_channel_on_another_grid_is_not_learned_as_missing(tmp_path: Path) -> 
     with pytest.raises(InputError, match="c cannot be learned from: t1 lies on another grid than flair"):
         prepare_labelled(read_case(tmp_path), ("flair", "t1"), BRATS2017, Preprocessing())
     assert prepare_labelled(read_case(tmp_path), ("flair",), BRATS2017, Preprocessing()).id == "c"
+
+
+def test_a_case_is_cut_along_planes_whose_pixels_are_square() -> None:
+    labels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    case = PreparedCase("one", labels[None].astype(np.float16), labels, (1.0, 1.5, 1.0))
+    coronal = seen_along(case, "coronal")
+    np.testing.assert_array_equal(coronal.labels[1], labels[:, 1])
+    np.testing.assert_array_equal(coronal.images[0], coronal.labels)
+    assert coronal.spacing == (1.5, 1.0, 1.0)
+    assert seen_along(case, "axial").labels.shape == (2, 3, 4)
+    thick = replace(case, spacing=(5.0, 1.0, 1.0))
+    assert [len(seen_along(thick, plane).labels) for plane in PLANES] == [2, 0, 0]
+    assert [len(seen_along(replace(case, spacing=None), plane).labels) for plane in PLANES] == [2, 0, 0]

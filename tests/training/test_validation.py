@@ -9,6 +9,7 @@ import torch
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.labels import scheme_by_id
+from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
 from napari_brainseg.training.surface_scores import surface_score
@@ -68,6 +69,23 @@ def test_a_network_that_copies_the_image_finds_it() -> None:
     found = run_to_end(validate(lambda x: x, [PreparedCase("one", images, labels)], record(), torch.device("cpu"), 2))
     assert np.array_equal(found[0].found, labels)
     assert found[0].probability.shape == (3, 5, 7)
+
+
+def test_planes_are_averaged_where_voxels_are_square() -> None:
+    labels = (np.arange(4 * 4 * 4).reshape(4, 4, 4) % 3 == 0).astype(np.uint8)
+    images = np.where(labels, 9.0, -9.0)[None].astype(np.float16)
+    planes = record(preprocessing=Preprocessing(planes=("axial", "coronal", "sagittal")))
+    seen: list[int] = []
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        seen.append(len(batch))
+        return torch.where(torch.tensor(len(seen) == 3), -20.0, 1.0) * batch  # the third plane says the opposite
+
+    cube = PreparedCase("one", images, labels, (1.0, 1.0, 1.0))
+    found = run_to_end(validate(forward, [cube], planes, torch.device("cpu"), 4))
+    assert seen == [4, 4, 4]
+    assert np.array_equal(found[0].found, labels)
+    np.testing.assert_allclose(found[0].probability, np.where(labels, 2, 1) / 3, atol=1e-3)
 
 
 def test_overlapping_windows_are_blended_to_what_each_of_them_says() -> None:
