@@ -22,6 +22,7 @@ VERBS = {
     "split": "divide a folder of cases by patient into training and validation",
     "train": "train a model on folders of labelled cases",
     "evaluate": "score masks against references, or a model on a part of a split",
+    "robustness": "measure models on changed images and with missing sequences",
     "models": "list, compare, rename, join, calibrate, export, import, delete models; go back to an earlier one",
 }
 
