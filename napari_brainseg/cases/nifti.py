@@ -64,6 +64,15 @@ def stored_shape(path: Path) -> tuple[int, ...]:
     return _shape(_parse_header(path, start), path)
 
 
+def stored_affine(path: Path) -> NDArray[np.float64] | None:
+    """Return the file's 4 x 4 matrix from voxels (I, J, K) to RAS+ mm from the header alone; None where it says none.
+
+    Raises:
+        InputError: As `stored_shape`.
+    """
+    return _affine(_parse_header(path, _bytes_of(path, 540)), path)
+
+
 def read_volume(path: Path) -> Volume:
     """Read one 3-D image as float32 (Z, Y, X).
 

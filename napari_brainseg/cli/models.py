@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.paths import user_data
 from napari_brainseg.base.progress import run_to_end
-from napari_brainseg.cli import calibration
+from napari_brainseg.cli import calibration, external_models
 from napari_brainseg.cli.model_table import print_comparison
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.comparing import compare
@@ -79,6 +79,7 @@ def _paragraph(record: ModelRecord, parent: ModelRecord | None) -> list[str]:
     shown = record.display_name if record.display_name == record.name else f"{record.display_name}  ({record.name})"
     return [
         f"{shown}  {history}" if history else f"{shown}  (version {record.version})  {record.title}",
+        *([f"    {record.external.in_words}"] if record.external is not None else []),
         f"    takes {', '.join(record.channels)}; gives {record.scheme.title}",
         f"    {f'{scores}; ' if scores else ''}{record.folder}",
     ]
@@ -235,6 +236,14 @@ COMMANDS = {
     "export": Command("write a model as one zip file", _export_arguments, _export),
     "import": Command("take a model from a zip file", _import_arguments, _import),
     "measure": Command("record what a model's training cases look like", _measure_arguments, _measure),
+    "add": Command(
+        "let a model of nnU-Net or MONAI run in its own environment",
+        external_models.add_arguments,
+        external_models.add,
+    ),
+    "allow": Command(
+        "let a model that somebody else has added run", external_models.allow_arguments, external_models.allow_model
+    ),
     "calibrate": Command(
         "let a model's probabilities mean what they say", calibration.add_arguments, calibration.calibrate
     ),

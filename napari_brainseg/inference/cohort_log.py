@@ -118,7 +118,8 @@ def models_digest(records: Sequence[ModelRecord]) -> str:
     digest = hashlib.sha256()
     for record in records:
         digest.update(record.to_json().encode())
-        if record.folder is not None and record.weights_path.is_file():
+        weighed = record.folder is not None and record.external is None  # others name the SHA-256 of their weights
+        if weighed and record.weights_path.is_file():
             digest.update(record.weights_path.read_bytes())
     return digest.hexdigest()[:16]
 

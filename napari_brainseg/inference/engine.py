@@ -20,17 +20,28 @@ from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.decoding import probability_names
 from napari_brainseg.inference.devices import resolve_device
+from napari_brainseg.inference.external import segment_elsewhere
 from napari_brainseg.inference.facts import half_for, needs_of
-from napari_brainseg.inference.members import Choice, Chosen, chosen_models, common_planes, prepared_members
+from napari_brainseg.inference.members import (
+    Choice,
+    Chosen,
+    choices_of,
+    chosen_models,
+    common_planes,
+    external_among,
+    prepared_members,
+)
 from napari_brainseg.inference.memory import require_memory, return_memory
-from napari_brainseg.inference.postprocessing import PostProcessing, post_process
+from napari_brainseg.inference.postprocessing import last_steps
 from napari_brainseg.inference.predictor import Predictor
 from napari_brainseg.inference.remembered import key_of_run
 from napari_brainseg.inference.results import Results
 from napari_brainseg.inference.running import Job, run
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.domain import unlike_in_words
+from napari_brainseg.model_store.model import Model
 from napari_brainseg.model_store.preprocessing import Box
+from napari_brainseg.model_store.store import ModelRecord
 
 Run = Generator[Progress, None, Segmentation]
 
@@ -56,7 +67,11 @@ def segment(
         Cancelled: The token was cancelled.
     """
     settings, token = settings or SegmentSettings(), token or CancelToken()
-    return (yield from _stoppable(_run(case, model, settings, token), token))
+    choices = choices_of(case, model)
+    external = external_among(choices)
+    if external is not None:
+        return (yield from _stoppable(segment_elsewhere(case, external, settings, token), token))
+    return (yield from _stoppable(_run(case, choices, settings, token), token))
 
 
 def _stoppable(task: Run, token: CancelToken) -> Run:
@@ -71,10 +86,10 @@ def _stoppable(task: Run, token: CancelToken) -> Run:
         token.raise_if_cancelled()
 
 
-def _run(case: Case, model: Choice | Sequence[Choice] | None, settings: SegmentSettings, token: CancelToken) -> Run:
+def _run(case: Case, choices: Sequence[Model | ModelRecord], settings: SegmentSettings, token: CancelToken) -> Run:
     times = {"start": time.perf_counter()}
     yield Progress(0, 0, "loading the model")
-    chosen = chosen_models(case, model, token)
+    chosen = chosen_models(choices, token)
     device = resolve_device(settings.device)
     times["model"] = time.perf_counter()
     yield Progress(0, 0, "preparing the images")
@@ -138,14 +153,8 @@ def _segmentation(
     """Return the results on the case's grid, after the last steps."""
     job, box = ran
     record, results = chosen[0].model.record, job.results
-    labels = _whole(results.labels, case, box)
-    rules = settings.post_processing or PostProcessing.from_mapping(record.post_processing)
-    # Of a range of slices it is not known how far their components and holes go on.
-    if settings.slices is None:
-        labels, told = post_process(labels, record.scheme, case.geometry.spacing, rules)
-        job.notes.extend(told)
-    elif rules != PostProcessing():
-        job.notes.append("Steps after the labels need the whole case, so they were left out.")
+    labels, told = last_steps(_whole(results.labels, case, box), case, record, settings)
+    job.notes.extend(told)
     times["labels"] = time.perf_counter()
     stages = list(times)
     return Segmentation.for_case(

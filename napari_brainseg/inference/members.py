@@ -21,7 +21,7 @@ from napari_brainseg.inference.remembered import key_of_network
 from napari_brainseg.model_store.model import Model, load_model
 from napari_brainseg.model_store.planes import usable
 from napari_brainseg.model_store.preprocessing import Box, Preprocessing, brain_box, prepare
-from napari_brainseg.model_store.store import ModelRecord, default_model_for, list_models
+from napari_brainseg.model_store.store import ModelRecord, default_model_for, find_model, list_models, why_not_ours
 
 Choice = Model | ModelRecord | str | Path
 _ALIKE = {"outputs": "outputs", "scheme_id": "label schemes", "spatial_dims": "numbers of axes"}
@@ -36,19 +36,39 @@ class Chosen:
     key: str
 
 
-def chosen_models(case: Case, choice: Choice | Sequence[Choice] | None, token: CancelToken) -> list[Chosen]:
-    """Return the models of a run, loaded; by default the one made for such cases.
+def choices_of(case: Case, choice: Choice | Sequence[Choice] | None) -> list[Model | ModelRecord]:
+    """Return the models of a run, found but not loaded; by default the one made for such cases.
 
     Raises:
-        ModelError: There is no such model, or several do not give the same outputs.
-        Cancelled: The token was cancelled meanwhile.
+        ModelError: There is no such model.
     """
     if choice is None:
-        choices: Sequence[Choice] = [_default(case)]
-    else:
-        choices = [choice] if isinstance(choice, (Model, ModelRecord, str, Path)) else choice
+        return [_default(case)]
+    choices = [choice] if isinstance(choice, (Model, ModelRecord, str, Path)) else choice
     if not choices:
         raise ModelError("An ensemble needs at least one model.")
+    return [find_model(one) if isinstance(one, (str, Path)) else one for one in choices]
+
+
+def external_among(choices: Sequence[Model | ModelRecord]) -> ModelRecord | None:
+    """Return the only model where it runs in another environment, None where all run here.
+
+    Raises:
+        ModelError: One of several runs in another environment.
+    """
+    external = [one for one in choices if isinstance(one, ModelRecord) and one.external is not None]
+    if external and len(choices) > 1:
+        raise ModelError(why_not_ours(external[0]))
+    return external[0] if external else None
+
+
+def chosen_models(choices: Sequence[Model | ModelRecord], token: CancelToken) -> list[Chosen]:
+    """Return the models of a run, loaded.
+
+    Raises:
+        ModelError: One cannot be loaded, or several do not give the same outputs.
+        Cancelled: The token was cancelled meanwhile.
+    """
     chosen = []
     for one in choices:
         chosen.append(_loaded(one))
@@ -116,7 +136,7 @@ def _default(case: Case) -> ModelRecord:
     return record
 
 
-def _loaded(choice: Choice) -> Chosen:
+def _loaded(choice: Model | ModelRecord) -> Chosen:
     if isinstance(choice, Model):
         return Chosen(choice, key_of_network(choice.network))
     model = load_model(choice)

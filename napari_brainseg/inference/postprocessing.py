@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_brainseg.base.errors import InputError
+from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
+from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.store import ModelRecord
 
 _TOUCHING = ndimage.generate_binary_structure(3, 3)  # 26 neighbours: what touches at a corner is one component
 _SIDES = ndimage.generate_binary_structure(3, 1)  # so that a hole does not leak through a corner
@@ -29,6 +32,8 @@ class PostProcessing:
 
     Attributes:
         min_volume: mm³; components of the outermost region that are smaller become background.
+        min_share: The same for those that are smaller than this share of the largest one, 0 to 1: what is tumour is
+            seldom many times larger elsewhere, and a false find seldom as large.
         fill_holes: Whether background that a region encloses on all sides becomes tumour.
         small_enhancing: mm³; enhancing tumour that is smaller in total becomes the core around it. BraTS scores a false
             speck of it as a complete miss.
@@ -37,12 +42,16 @@ class PostProcessing:
     min_volume: float = 0.0
     fill_holes: bool = False
     small_enhancing: float = 0.0
+    min_share: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("min_volume", "small_enhancing"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise InputError(f"Post-processing: {name} is {value!r}. Give mm³, 0 or more.")
+        share = self.min_share
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+            raise InputError(f"Post-processing: min_share is {share!r}. Give a share from 0 to 1.")
         if not isinstance(self.fill_holes, bool):
             raise InputError(f"Post-processing: fill_holes is {self.fill_holes!r}. Give true or false.")
 
@@ -54,6 +63,18 @@ class PostProcessing:
         if unknown:
             raise InputError(f"There is no post-processing step {unknown[0]!r}; there are {', '.join(sorted(known))}.")
         return cls(**facts)
+
+
+def last_steps(
+    labels: LabelArray, case: Case, record: ModelRecord, settings: SegmentSettings
+) -> tuple[LabelArray, tuple[str, ...]]:
+    """Apply the rules of a run, those of its settings or else those that the model recommends, as `post_process`."""
+    rules = settings.post_processing or PostProcessing.from_mapping(record.post_processing)
+    # Of a range of slices it is not known how far their components and holes go on.
+    if settings.slices is None:
+        return post_process(labels, record.scheme, case.geometry.spacing, rules)
+    left_out = "Steps after the labels need the whole case, so they were left out."
+    return labels, (left_out,) if rules != PostProcessing() else ()
 
 
 def post_process(
@@ -76,6 +97,9 @@ def post_process(
     notes = []
     if settings.min_volume > 0:
         notes.append(_drop_small(inside, scheme, settings.min_volume / voxel, f"{settings.min_volume:g} {unit}"))
+    if settings.min_share > 0:
+        of_largest = f"{100 * settings.min_share:g} % of the largest one"
+        notes.append(_drop_small(inside, scheme, settings.min_share, of_largest, of_largest=True))
     if settings.fill_holes:
         notes += _fill_holes(inside, scheme, labels.shape)
     if settings.small_enhancing > 0:
@@ -89,15 +113,17 @@ def post_process(
     return result, told
 
 
-def _drop_small(labels: LabelArray, scheme: LabelScheme, least: float, limit: str) -> str:
-    """Set components of the outermost region that have fewer than `least` voxels to 0, in place."""
+def _drop_small(
+    labels: LabelArray, scheme: LabelScheme, least: float, limit: str, *, of_largest: bool = False
+) -> str:
+    """Set components of the outermost region with fewer than `least` voxels, or times those of the largest, to 0."""
     region = scheme.regions[0]
     mask = _mask(labels, region.values)
     components, _ = ndimage.label(mask, _TOUCHING)
     places = np.flatnonzero(mask)  # far fewer than there are voxels
     number = components.reshape(-1)[places]
     sizes = np.bincount(number)
-    small = sizes < least
+    small = sizes < (least * sizes.max(initial=0) if of_largest else least)
     small[:1] = False
     if not small.any():
         return ""

@@ -103,6 +103,8 @@ def _facts(model: ModelRecord) -> dict[str, str]:
 
 
 def _weights(model: ModelRecord) -> str:
+    if model.external is not None:
+        return model.external.in_words
     try:
         size = f"{model.weights_path.stat().st_size / 1e6:.1f} MB"
     except OSError:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from napari_brainseg.base.errors import InputError, ModelError, OutputError
 from napari_brainseg.base.paths import shipped_models, write_text, written_aside
 from napari_brainseg.model_store.folders import (
+    CARD_FILES,
     MODEL_FILES,
     SYSTEM_FILES,
     folder_written_aside,
@@ -29,7 +30,8 @@ from napari_brainseg.model_store.store import ModelRecord, list_models, parse_re
 DESCRIPTION, WEIGHTS, CARD = MODEL_FILES
 _MB = 1 << 20
 # Unpacked sizes that no real model reaches.
-_LARGEST = {DESCRIPTION: 16 * _MB, WEIGHTS: 2048 * _MB, CARD: 16 * _MB}
+_ALLOWED = (*MODEL_FILES, *CARD_FILES)
+_LARGEST = {**dict.fromkeys(_ALLOWED, 16 * _MB), WEIGHTS: 2048 * _MB}
 # Weights hardly get smaller in a zip file, text some ten times.
 _TIGHTEST = 200
 _MOST_ENTRIES = 100
@@ -66,7 +68,7 @@ def export_model(record: ModelRecord, out: Path, *, overwrite: bool = False) -> 
 def import_model(path: Path, place: Path, *, name: str = "", places: Iterable[Path] = ()) -> ModelRecord:
     """Unpack a zip file of `export_model` as a model of `place`, a models folder, and return its record.
 
-    The file may come from anybody: only a description, weights and a card of one folder are taken, under a name and up
+    The file may come from anybody: only a description, weights and a card with what belongs to it, of one folder, are taken, under a name and up
     to a size that are safe, and nothing in them is run. The folder appears when everything in it was checked.
 
     Args:
@@ -91,6 +93,8 @@ def import_model(path: Path, place: Path, *, name: str = "", places: Iterable[Pa
         folder, entries = _entries(path, file)
         description = _text(path, file, entries[DESCRIPTION])
         record = parse_record(description, path / folder)
+        if record.external is not None:  # it names a program of another machine, which must never come to be run here
+            raise _not_a_model(path, "its model runs in an environment of its own")
         final = _name_for(record, name, places)
         card = _text(path, file, entries[CARD]) if CARD in entries else ""
         with folder_written_aside(place / final) as aside:
@@ -98,6 +102,9 @@ def import_model(path: Path, place: Path, *, name: str = "", places: Iterable[Pa
             _check_weights(path, record, aside / WEIGHTS, digest)
             write_text(aside / DESCRIPTION, description if final == folder else replace(record, name=final).to_json())
             write_text(aside / CARD, retitled_card(card, record, final))
+            for extra in CARD_FILES:
+                if extra in entries:
+                    _unpack(path, file, entries[extra], aside / extra)
     return read_record(place / final)
 
 
@@ -105,11 +112,11 @@ def _contents(record: ModelRecord) -> dict[str, bytes]:
     """Return the model's files, its weights checked."""
     folder = record.weights_path.parent
     contents = {}
-    for name in MODEL_FILES:
+    for name in _ALLOWED:
         try:
             contents[name] = (folder / name).read_bytes()
         except FileNotFoundError as error:
-            if name != CARD:
+            if name in (DESCRIPTION, WEIGHTS):
                 raise ModelError(f"{folder / name} is not there any more. Choose another model.") from error
         except OSError as error:
             reason = error.strerror or error
@@ -139,7 +146,7 @@ def _entries(path: Path, file: zipfile.ZipFile) -> tuple[str, dict[str, zipfile.
         folders.add(parts[0])
         if not parts[1]:
             continue
-        if parts[1] not in MODEL_FILES:
+        if parts[1] not in _ALLOWED:
             raise _not_a_model(path, f"{entry.orig_filename!r} belongs to no model")
         if parts[1] in entries:
             raise _not_a_model(path, f"it holds {entry.orig_filename!r} twice")

@@ -143,6 +143,14 @@ def brain_box(channels: Sequence[NDArray[np.generic]], margin: int) -> Box:
     return (bounds[0], bounds[1], bounds[2])
 
 
+def require_channels(case: Case, channels: Sequence[str]) -> None:
+    """Raise `InputError` where a case has none of the channels of a model."""
+    if not set(channels) & set(case.channels):
+        raise InputError(
+            f"{case.id} has none of the channels {', '.join(channels)} that this model needs. Choose another model."
+        )
+
+
 def prepare(case: Case, channels: Sequence[str], settings: Preprocessing) -> tuple[NDArray[np.float32], Box]:
     """Return the network's input (C, z, y, x) for a case, and the box of the case's grid that it covers.
 
@@ -151,11 +159,8 @@ def prepare(case: Case, channels: Sequence[str], settings: Preprocessing) -> tup
     Raises:
         InputError: The case has none of the channels.
     """
+    require_channels(case, channels)
     present = {name: case.channels[name].data for name in channels if name in case.channels}
-    if not present:
-        raise InputError(
-            f"{case.id} has none of the channels {', '.join(channels)} that this model needs. Choose another model."
-        )
     whole = tuple(slice(0, n) for n in case.geometry.shape)
     box: Box = brain_box(list(present.values()), settings.margin) if settings.crop else (whole[0], whole[1], whole[2])
     inputs = np.zeros((len(channels), *(s.stop - s.start for s in box)), np.float32)

@@ -1,4 +1,7 @@
-"""Find models: folders `<name>/{model.json, weights.safetensors, README.md}` in several places. Loads no torch."""
+"""Find models: folders `<name>/{model.json, weights.safetensors, README.md}` in several places. Loads no torch.
+
+A model that runs in another Python environment has no weights here: see `external`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from napari_brainseg.base.errors import BrainsegError, ModelError
 from napari_brainseg.base.paths import default_project, shipped_models, user_data
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import SCHEMES, LabelScheme
+from napari_brainseg.model_store.external import External
 from napari_brainseg.model_store.preprocessing import Preprocessing
 
 FORMAT = 1
@@ -42,6 +46,7 @@ class ModelRecord:
         parent: The model it was fine-tuned from, or None.
         training: Settings and facts of the training, for the card.
         scores: Scores, for the card.
+        external: Of a model that runs in another Python environment, where that is; else None.
         folder: Where it lies, or None before it is saved.
     """
 
@@ -60,6 +65,7 @@ class ModelRecord:
     parent: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    external: External | None = None
     folder: Path | None = None
 
     @property
@@ -95,7 +101,9 @@ class ModelRecord:
 
     @property
     def weights_path(self) -> Path:
-        """The weights file; raise `ModelError` where the model has no folder."""
+        """The weights file; raise `ModelError` where the model has no folder, or its weights lie elsewhere."""
+        if self.external is not None:
+            raise ModelError(why_not_ours(self))
         if self.folder is None:
             raise ModelError(f"The model {self.name} has not been saved yet.")
         return self.folder / "weights.safetensors"
@@ -103,7 +111,9 @@ class ModelRecord:
     def to_json(self) -> str:
         """Return the text of `model.json`."""
         facts = asdict(self)
-        del facts["folder"]
+        del facts["folder"], facts["external"]
+        if self.external is not None:  # files of other models stay as older versions wrote them
+            facts["external"] = self.external.to_json()
         return json.dumps({"format": FORMAT, **facts}, indent=2, default=list) + "\n"
 
 
@@ -133,6 +143,8 @@ def parse_record(text: str, folder: Path) -> ModelRecord:
             facts[name] = tuple(facts[name])
         facts["window"] = tuple(facts["window"]) if facts["window"] else None
         facts["post_processing"] = dict(facts.get("post_processing", {}))  # older files have none
+        if facts.get("external") is not None:
+            facts["external"] = External.from_json(facts["external"])
         facts["name"] = folder.absolute().name.removeprefix(REPLACED)
         record = ModelRecord(**facts, folder=folder)
         _check_types(record)
@@ -226,13 +238,23 @@ def default_model_for(case: Case, records: Iterable[ModelRecord]) -> ModelRecord
 def default_for_channels(expected: Iterable[str], records: Iterable[ModelRecord]) -> ModelRecord | None:
     """Return the first model that was made for exams with the channels `expected`, or None.
 
-    A model fits when the kind of exam has all its channels, whether or not a case has them. One that was fine-tuned is
-    taken only where there is no other: a person chooses it by name.
+    A model fits when the kind of exam has all its channels, whether or not a case has them. One that was fine-tuned, or
+    runs in another environment, is taken only where there is no other: a person chooses it by name.
     """
     kind = set(expected)
     fitting = [r for r in records if set(r.channels) <= kind]
     # A model that uses more of the exam's sequences comes first.
-    return max(fitting, key=lambda r: (r.parent is None, len(r.channels)), default=None)
+    return max(fitting, key=lambda r: (r.parent is None and r.external is None, len(r.channels)), default=None)
+
+
+def why_not_ours(record: ModelRecord) -> str:
+    """Return that a model runs elsewhere and what cannot be done with it, in a sentence; empty for any other."""
+    if record.external is None:
+        return ""
+    return (
+        f"{record.display_name} runs in an environment of its own: it segments, but cannot be fine-tuned, exported or "
+        "averaged with others here. Choose another model for that."
+    )
 
 
 def fit_in_words(model: ModelRecord, case: Case) -> str:
