@@ -45,6 +45,13 @@ def _add_post_processing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--min-volume", type=float, default=0.0, metavar="MM3", help="drop components of the whole tumour below it"
     )
+    group.add_argument(
+        "--min-share",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="drop components of the whole tumour below this share of its largest one, 0 to 1",
+    )
     group.add_argument("--fill-holes", action="store_true", help="fill background that tumour encloses")
     group.add_argument(
         "--small-enhancing",
@@ -86,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _post_processing(args: argparse.Namespace) -> PostProcessing | None:
-    chosen = PostProcessing(args.min_volume, args.fill_holes, args.small_enhancing)
+    chosen = PostProcessing(args.min_volume, args.fill_holes, args.small_enhancing, args.min_share)
     if args.no_post_processing and chosen != PostProcessing():
         raise InputError("--no-post-processing forbids the steps that were asked for as well. Leave one of both out.")
     return chosen if args.no_post_processing or chosen != PostProcessing() else None

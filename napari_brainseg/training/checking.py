@@ -11,6 +11,7 @@ from torch import nn
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS
 from napari_brainseg.inference.decoding import class_value, is_softmax, region_values
+from napari_brainseg.inference.postprocessing import PostProcessing
 from napari_brainseg.model_store.model import load_model, new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.loss_terms import Terms, create_loss
@@ -26,6 +27,7 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     Raises:
         TrainingError: A channel, score, loss, optimizer, schedule or tracker is unknown, or does not take its options.
         ModelError: The network is unknown or does not take its options, or the scheme has no such output.
+        InputError: There is no such step after the labels.
         MissingExtraError: A tracker's package is not installed.
     """
     _check_channels(settings.channels)
@@ -51,6 +53,7 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     create_schedule(
         settings.schedule, optimizer, settings.epochs, settings.epochs, settings.rate, **settings.schedule_options
     )
+    PostProcessing.from_mapping(settings.post_processing)
     if settings.start_from:
         load_first_weights(network, settings.start_from)
 

@@ -162,6 +162,7 @@ def record_of(settings: TrainingSettings) -> ModelRecord:
         trained_to_miss=settings.channels if augmentation.drop_channel else (),
         spatial_dims=settings.spatial_dims,
         window=settings.size if settings.spatial_dims == 3 else None,  # type: ignore[arg-type]
+        post_processing=dict(settings.post_processing),
     )
 
 

@@ -63,6 +63,7 @@ class TrainingSettings:
         schedule: How the rate goes on: `none`, `step`, `one_cycle` …
         schedule_options: Its options.
         preprocessing: Options of `Preprocessing`.
+        post_processing: Rules for the labels that the model recommends, see `inference.postprocessing`.
         highlight: `join` or `replace`: a small network draws the tumour into an image that joins or replaces the input.
         highlight_epochs: Passes over the slices with which it is trained.
         mask_edges: Draw the edges of the true masks into the training images (first stage of the edge transfer).
@@ -115,6 +116,7 @@ class TrainingSettings:
     schedule: str = "one_cycle"
     schedule_options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    post_processing: Mapping[str, Any] = field(default_factory=dict)
     highlight: str = ""
     highlight_epochs: int = 5
     mask_edges: bool = False

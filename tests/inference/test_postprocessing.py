@@ -178,3 +178,18 @@ def test_what_a_model_recommends_is_checked() -> None:
     ):
         with pytest.raises(InputError, match=words):
             PostProcessing.from_mapping(facts)
+
+
+def test_components_far_smaller_than_the_largest_one_become_background() -> None:
+    labels = empty()
+    labels[1:3, 1:3, 1:3] = 2  # 8 voxels
+    labels[5, 5, 5:12] = 3  # 7 voxels
+    labels[8, 11, :4] = 1  # 4 voxels, half of the largest
+    labels[0, 11, :3] = 1  # 3 voxels
+    result, notes = post_process(labels, BRATS2017, (3.0, 2.0, 1.0), PostProcessing(min_share=0.5))
+    assert notes == ("Removed 1 component of WT under 50 % of the largest one (3 voxels).",)
+    assert np.count_nonzero(result) == 8 + 7 + 4
+    alone, notes = post_process(result, BRATS2017, None, PostProcessing(min_share=1))
+    assert np.count_nonzero(alone) == 8
+    with pytest.raises(InputError, match="min_share is 2. Give a share from 0 to 1"):
+        PostProcessing(min_share=2)

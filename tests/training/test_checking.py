@@ -36,6 +36,7 @@ def settings(tmp_path: Path) -> TrainingSettings:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"post_processing": {"min_shape": 1}}, "no post-processing step 'min_shape'"),
         ({"monitor": "dise"}, "no score 'dise' to monitor. Did you mean 'dice'"),
         ({"monitor": "dice_XX"}, "no score 'dice_XX'"),
         ({"loss": {"bce_dise": {}}}, "Did you mean 'bce_dice'"),
