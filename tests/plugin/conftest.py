@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +17,33 @@ from case_files import write_case
 from napari_brainseg.cases.case import BRATS_CHANNELS
 from napari_brainseg.cases.labels import BRATS2017
 from napari_brainseg.plugin.layers import LayerIdentity, Role, labels_layer
+
+_seen_modules = 0
+
+
+@pytest.fixture(autouse=True)
+def no_search_among_modules() -> None:
+    """After every test with a window napari collects garbage; spare it what lives on in imported modules.
+
+    Here, before a test, nothing of the last one is alive that would be kept for ever.
+    """
+    global _seen_modules
+    if len(sys.modules) > _seen_modules + 100:
+        _seen_modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins_found_once() -> Iterator[None]:
+    """For every window napari looks for installed plugins, which stay the same; read their manifests once."""
+    from npe2 import PluginManifest
+
+    discover = PluginManifest.discover
+    found = functools.cache(lambda paths: tuple(discover(paths=paths)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): iter(found(tuple(paths))))
+        yield
 
 
 @pytest.fixture
