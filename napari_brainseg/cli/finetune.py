@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from napari_brainseg.annotation.project import Project
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.progress import Progress, run_to_end
-from napari_brainseg.model_store.store import find_model
+from napari_brainseg.model_store.store import find_model, why_not_ours
 from napari_brainseg.training.finetune_settings import LAYERS, FinetuneSettings
 from napari_brainseg.training.seat_belt import Verdict
 
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     )
     project = Project.open(args.project)
     record = find_model(args.model, [project.models])
+    if record.external is not None:
+        raise ModelError(why_not_ours(record))
     # torch loads here, once project and model are found
     from napari_brainseg.training.project_finetuning import accept, check_place, finetune_project
 

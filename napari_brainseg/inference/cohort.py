@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from napari_brainseg.base.errors import BrainsegError, Cancelled, OutputError
+from napari_brainseg.base.errors import BrainsegError, Cancelled, ModelError, OutputError
 from napari_brainseg.base.progress import CancelToken, Progress, run_to_end
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.finding import CaseFiles
@@ -214,10 +214,17 @@ class _Cohort:
 
         case = opened.case
         records = self.models.records(case.expected)
+        run = self.settings.run
+        external = next((record for record in records if record.external is not None), None)
+        if external is not None and (run.probabilities or run.uncertainty):
+            raise ModelError(
+                f"{external.name} gives labels alone, without probabilities or uncertainty. Leave those out, or choose "
+                "another model."
+            )
         assert self._places is not None
         with self._places.taken(any(record.spatial_dims == 3 for record in records), self.token):
-            run = segment(case, self.models.for_case(case), self.settings.run, self.token)
-            result = run_to_end(run, lambda progress: self._tell(number, f"{case.id}: {progress.message}"))
+            task = segment(case, self.models.for_case(case), run, self.token)
+            result = run_to_end(task, lambda progress: self._tell(number, f"{case.id}: {progress.message}"))
         fits = [fit_in_words(record, case) for record in records]
         remarks = tuple(note for note in (*case.notes, *fits, *result.notes) if note)
         return _Computed(planned, opened.job, result, remarks)

@@ -173,7 +173,6 @@ class _Segmenter:
         prediction, labels, scheme = in_one_scheme((found.labels, found.scheme), truth)  # type: ignore[arg-type]
         names, maps = part_names(scheme), found.probabilities
         fit = fit_in_words(record, case)
-        assert maps is not None
         return Comparison(
             case_id=case_id,
             prediction=prediction,
@@ -182,7 +181,7 @@ class _Segmenter:
             spacing=case.geometry.spacing,
             probabilities={
                 names[plain(name)]: values
-                for name, values in zip(found.probability_names, maps, strict=True)
+                for name, values in zip(found.probability_names, () if maps is None else maps, strict=True)
                 if plain(name) in names
             },
             notes=(*case.notes, *found.notes, *([fit] if fit else [])),

@@ -15,7 +15,7 @@ from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.base.progress import CancelToken
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.segmentation import Segmentation
-from napari_brainseg.model_store.store import ModelRecord, classes_in_words
+from napari_brainseg.model_store.store import ModelRecord, classes_in_words, why_not_ours
 from napari_brainseg.plugin.widgets.background import BackgroundTask, run_in_background
 from napari_brainseg.plugin.widgets.candidate_control import CandidateControl
 from napari_brainseg.plugin.widgets.correction_saver import CorrectionSaver
@@ -137,6 +137,9 @@ class LearnController(QObject):
             self._panel.show_error(str(error))
             return
         model = "" if record is None else record.display_name
+        if record is not None and record.external is not None:
+            self._panel.show_confirmed("", model, why_not_ours(record))
+            return
         self._panel.show_confirmed(count.describe() if count.cases else "", model, self._fit(record))
 
     def _fit(self, record: ModelRecord | None) -> str:

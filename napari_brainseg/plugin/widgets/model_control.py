@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_brainseg.base.errors import BrainsegError
 from napari_brainseg.base.paths import user_data
 from napari_brainseg.base.progress import Progress
+from napari_brainseg.model_store.adding import add_model, describe_model
 from napari_brainseg.model_store.comparing import compare
+from napari_brainseg.model_store.consent import allow, what_runs
+from napari_brainseg.model_store.described import AddSettings
 from napari_brainseg.model_store.folders import delete_model, own_folder, rename_model
 from napari_brainseg.model_store.lineage import Lineage, learnt_cases
 from napari_brainseg.model_store.model_zip import export_model, import_model
@@ -50,6 +54,7 @@ class ModelControl(QObject):
             ModelAct.RENAME: self._ask_name,
             ModelAct.EXPORT: self._export,
             ModelAct.IMPORT: self._import,
+            ModelAct.ADD: self._describe,
             ModelAct.DELETE: self._ask_delete,
         }
         panel.model_menu.opening.connect(self._on_opening)
@@ -169,12 +174,42 @@ class ModelControl(QObject):
 
         self._run(told)
 
+    def _describe(self) -> None:
+        """Ask for a folder and its environment, and say what would run before anything is added."""
+        folder = QFileDialog.getExistingDirectory(self._panel, "Results folder of nnU-Net v2, or MONAI bundle")
+        python = folder and QFileDialog.getExistingDirectory(self._panel, "Python environment with nnunetv2 or monai")
+        if not python:
+            return
+        self._start(
+            lambda: describe_model(Path(folder), Path(python), AddSettings()),
+            lambda found: self._ask_add(found[0]),
+        )
+
+    def _ask_add(self, record: ModelRecord) -> None:
+        if record.external is not None:
+            words = f"{what_runs(record.external)} Add {record.title} and allow it? It is called:"
+            self._panel.ask_row.ask(words, "Add and allow", partial(self._add, record), record.name)
+
+    def _add(self, record: ModelRecord, name: str) -> None:
+        def told() -> tuple[str, str]:
+            places = self._places()
+            added = add_model(
+                replace(record, name=name or record.name), places[0] if places else user_data() / "models", places
+            )
+            allow(added)
+            return added.name, f"{added.name} is added. It takes {', '.join(added.channels)}."
+
+        self._run(told)
+
     def _run(self, work: Callable[[], tuple[str, str]]) -> None:
         """Do something with files beside the window; it returns the model to choose and what to say."""
+        self._start(work, self._on_done)
+
+    def _start(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         self._panel.model_menu.setEnabled(False)
         self._task = run_in_background(
             _done(work),
-            returned=self._on_done,
+            returned=then,
             errored=self._panel.show_error,
             finished=lambda: self._panel.model_menu.setEnabled(True),
         )
@@ -185,7 +220,7 @@ class ModelControl(QObject):
         self._panel.show_outcome(words)
 
 
-def _done(work: Callable[[], tuple[str, str]]) -> Generator[Any, None, tuple[str, str]]:
+def _done(work: Callable[[], Any]) -> Generator[Any, None, Any]:
     result = work()
     yield Progress(1, 1, "done")
     return result

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QMenu, QToolButton, QWidget
 
-from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.model_store.store import ModelRecord, why_not_ours
 
 
 class ModelAct(StrEnum):
@@ -20,6 +20,7 @@ class ModelAct(StrEnum):
     RENAME = "rename"
     EXPORT = "export"
     IMPORT = "import"
+    ADD = "add"
     DELETE = "delete"
 
 
@@ -86,8 +87,11 @@ class ModelMenu(QToolButton):
         actions[ModelAct.ROLL_BACK].setToolTip(f"Choose the model that {name} was fine-tuned from; both stay")
         actions[ModelAct.RENAME].setText(f"Rename {name} …")
         actions[ModelAct.EXPORT].setText(f"Export {name} as a zip file …")
-        actions[ModelAct.EXPORT].setEnabled(record is not None)
+        actions[ModelAct.EXPORT].setEnabled(record is not None and record.external is None)
+        actions[ModelAct.EXPORT].setToolTip("" if record is None else why_not_ours(record))
         actions[ModelAct.IMPORT].setText("Import a model …")
+        actions[ModelAct.ADD].setText("Add a model of nnU-Net or MONAI …")
+        actions[ModelAct.ADD].setToolTip("It runs in its own Python environment; nothing of it is copied")
         actions[ModelAct.DELETE].setText(f"Delete {name} …")
         for act in (ModelAct.RENAME, ModelAct.DELETE):
             actions[act].setEnabled(record is not None and not facts.why_not_own)

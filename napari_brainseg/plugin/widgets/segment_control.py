@@ -17,6 +17,7 @@ from napari_brainseg.cases.labels import LabelArray, scheme_by_id
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.delivery import Delivery
 from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.consent import allow, is_allowed, what_runs
 from napari_brainseg.model_store.store import default_model_for, list_models
 from napari_brainseg.plugin.layers import METADATA_KEY, Role, result_maps
 from napari_brainseg.plugin.widgets.canvas import focus_canvas
@@ -123,6 +124,10 @@ class SegmentControl(QObject):
         case = self._layers.case
         if case is None or self.segmenting.running:
             return
+        if request.model.external is not None and not is_allowed(request.model.external):
+            words = f"{what_runs(request.model.external)} Allow it from now on?"
+            self._panel.ask_row.ask(words, "Allow and run", lambda _text: self._on_allowed(request))
+            return
         self._request = request
         self._looked_at = tuple(self._viewer.dims.point)
         self._had_working = bool(self._layers.ours(Role.WORKING))
@@ -142,6 +147,15 @@ class SegmentControl(QObject):
             uncertainty="entropy",
         )
         self.segmenting.start(case, request.model, settings)
+
+    def _on_allowed(self, request: SegmentRequest) -> None:
+        """Write down that this user lets the model run, and run it."""
+        try:
+            allow(request.model)
+        except BrainsegError as error:
+            self._panel.show_error(str(error))
+            return
+        self._on_segment_requested(request)
 
     def _target(self, case: Case, request: SegmentRequest, slice: int | None) -> RunTarget:
         model = f"{request.model.name} {request.model.version}"

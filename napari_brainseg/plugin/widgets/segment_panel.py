@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 from napari_brainseg.cases.case import Case
 from napari_brainseg.model_store.card import score_line
 from napari_brainseg.model_store.domain import unlike_in_words
+from napari_brainseg.model_store.external import KINDS
 from napari_brainseg.model_store.lineage import Lineage, history_line
 from napari_brainseg.model_store.store import ModelRecord, fit_in_words
 from napari_brainseg.plugin.widgets.ask_row import AskRow
@@ -109,7 +110,8 @@ class SegmentPanel(QWidget):
         lineage = Lineage(records)
         for index, record in enumerate(records):
             self.model_box.addItem(entry_text(record), record)
-            told = (record.title, history_line(record, lineage.parent(record)))
+            runs = "" if record.external is None else record.external.in_words
+            told = (record.title, history_line(record, lineage.parent(record)), runs)
             self.model_box.setItemData(index, "\n".join(filter(None, told)), Qt.ItemDataRole.ToolTipRole)
         names = [record.name for record in records]
         self.model_box.setCurrentIndex(-1 if chosen is None else names.index(chosen.name))
@@ -270,7 +272,9 @@ def why_not(model: ModelRecord | None, case: Case | None, any_model: bool) -> st
 
 
 def entry_text(record: ModelRecord) -> str:
-    """Return how a model is named in a list: `lgg·2`, or with its version where it was not fine-tuned."""
+    """Return how a model is named in a list: `lgg·2`, or with its version, or with the program that it is of."""
+    if record.external is not None:
+        return f"{record.name} ({KINDS[record.external.kind]})"
     return record.display_name if record.parent is not None else f"{record.name} (v{record.version})"
 
 
