@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model on folders of labelled cases",
     "evaluate": "score masks against references, or a model on a part of a split",
     "robustness": "measure models on changed images and with missing sequences",
+    "card": "write a model's card anew from its records and from results that it takes over",
     "models": "list, compare, rename, join, calibrate, export, import, delete models; go back to an earlier one",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,11 @@ class Reliability:
     voxels: NDArray[np.float64]
     predicted: NDArray[np.float64]
     true: NDArray[np.float64]
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the bins that plain lists of the three names hold."""
+        return cls(*(np.asarray(facts[name], np.float64) for name in ("voxels", "predicted", "true")))
 
     def __add__(self, other: Reliability) -> Reliability:
         return Reliability(self.voxels + other.voxels, self.predicted + other.predicted, self.true + other.true)

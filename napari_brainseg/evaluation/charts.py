@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from napari_brainseg.cases.labels import LabelScheme
+from napari_brainseg.evaluation.calibration import Reliability
 from napari_brainseg.evaluation.evaluating import Evaluation
 from napari_brainseg.evaluation.measures import BY_NAME
 from napari_brainseg.evaluation.parts import Part, parts_of
@@ -109,19 +110,19 @@ def volumes(evaluation: Evaluation) -> Figure:
 def reliability_diagram(evaluation: Evaluation) -> Figure:
     """Return the true share of the voxels near the tumour against their predicted probability, by part."""
     figure = Figure(figsize=(4.6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
-    for part in parts_of(evaluation.scheme):
-        bins = evaluation.overall.reliability.get(part.name)
-        if bins is not None:
-            filled = bins.voxels > 0
-            shares = (values[filled] / bins.voxels[filled] for values in (bins.predicted, bins.true))
-            label = f"{part.name}, ECE {bins.ece:.3f}"
-            axes.plot(*shares, "o-", color=colour_of(part, evaluation.scheme), label=label, markersize=4)
-    axes.set_xlabel("predicted probability")
-    axes.set_ylabel("true share")
-    axes.legend(frameon=False, fontsize=9)
-    _plain(axes)
+    _reliability(figure.add_subplot(), evaluation.overall.reliability, evaluation.scheme)
+    return figure
+
+
+def reliability_before_and_after(
+    before: Mapping[str, Reliability], after: Mapping[str, Reliability], scheme: LabelScheme
+) -> Figure:
+    """Return the true share of voxels against their predicted probability, by part, before and after calibration."""
+    figure = Figure(figsize=(8.6, 4), layout="constrained")
+    for place, (when, bins) in enumerate((("before", before), ("after", after)), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        _reliability(axes, bins, scheme)
+        axes.set_title(f"{when} calibration", fontsize=10)
     return figure
 
 
@@ -131,6 +132,22 @@ def class_colours(scheme: LabelScheme) -> Figure:
     patches = [Patch(color=c.colour, label=c.long_name) for c in scheme.classes]
     figure.legend(handles=patches, loc="center left", ncols=len(patches), frameon=False)
     return figure
+
+
+def _reliability(axes: Axes, by_part: Mapping[str, Reliability], scheme: LabelScheme) -> None:
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
+    for part in parts_of(scheme):
+        bins = by_part.get(part.name)
+        if bins is not None:
+            filled = bins.voxels > 0
+            shares = (values[filled] / bins.voxels[filled] for values in (bins.predicted, bins.true))
+            axes.plot(
+                *shares, "o-", color=colour_of(part, scheme), label=f"{part.name}, ECE {bins.ece:.3f}", markersize=4
+            )
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("true share")
+    axes.legend(frameon=False, fontsize=9)
+    _plain(axes)
 
 
 def _box(axes: Axes, place: int, values: NDArray[np.float64], colour: Colour) -> None:

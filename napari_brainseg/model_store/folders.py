@@ -17,6 +17,9 @@ from napari_brainseg.model_store.lineage import Lineage
 from napari_brainseg.model_store.store import REPLACED, ModelRecord, list_models, model_places, read_record
 
 MODEL_FILES = ("model.json", "weights.safetensors", "README.md")
+# What a card is written from besides, and its picture; many models have neither.
+RECORDS, DIAGRAM = "records.json", "reliability.png"
+CARD_FILES = (RECORDS, DIAGRAM)
 # What the file browsers of macOS and Windows leave behind.
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _WRITING, _DELETING = ".writing-", ".deleting-"
@@ -143,7 +146,7 @@ def _refuse_other_files(folder: Path) -> None:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise OutputError(_not_changed(folder, "deleted", error)) from error
-    strange = [name for name in names if name not in (*MODEL_FILES, *SYSTEM_FILES)]
+    strange = [name for name in names if name not in (*MODEL_FILES, *CARD_FILES, *SYSTEM_FILES)]
     if strange:
         raise ModelError(f"{folder} holds more than a model ({', '.join(strange[:3])}). Remove the folder by hand.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_brainseg.model_store.card import training_card
+from napari_brainseg.model_store.card import model_card
 from napari_brainseg.model_store.ensembles import joined_record
 from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
 from napari_brainseg.model_store.store import ModelRecord
@@ -24,4 +24,4 @@ def join_models(records: Sequence[ModelRecord], folder: Path) -> ModelRecord:
     assert isinstance(network, Ensemble)
     for member, one in zip(network.members, records, strict=True):
         member.load_state_dict(load_model(one).network.state_dict())
-    return save_model(Model(record, network.eval()), folder, training_card(record), exact=True)
+    return save_model(Model(record, network.eval()), folder, model_card(record), exact=True)

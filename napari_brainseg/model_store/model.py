@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,7 +113,14 @@ def new_network(record: ModelRecord) -> nn.Module:
     return network
 
 
-def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False, exact: bool = False) -> ModelRecord:
+def save_model(
+    model: Model,
+    folder: Path,
+    card: str | Mapping[str, bytes],
+    *,
+    overwrite: bool = False,
+    exact: bool = False,
+) -> ModelRecord:
     """Write a model folder aside and rename it; weights in half precision, their SHA-256 in `model.json`.
 
     Whatever ends it, even the end of the process, a model that was there before is there still, or the new one is.
@@ -120,7 +128,7 @@ def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False
     Args:
         model: The model.
         folder: Where to.
-        card: Its card, Markdown.
+        card: Its card, Markdown, or all files of a card by name.
         overwrite: Whether a model that is there is replaced.
         exact: Keep what half precision would change as it is: of weights that come from a file, the few layers that
             were worked on.
@@ -135,7 +143,8 @@ def save_model(model: Model, folder: Path, card: str, *, overwrite: bool = False
         # Written by ourselves, since the library's own files are readable by their owner alone.
         (aside / "weights.safetensors").write_bytes(packed)
         write_text(aside / "model.json", record.to_json())
-        write_text(aside / "README.md", card)
+        for name, content in ({"README.md": card.encode()} if isinstance(card, str) else card).items():
+            (aside / name).write_bytes(content)
     return replace(record, folder=folder)
 
 

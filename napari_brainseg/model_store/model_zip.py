@@ -68,8 +68,9 @@ def export_model(record: ModelRecord, out: Path, *, overwrite: bool = False) -> 
 def import_model(path: Path, place: Path, *, name: str = "", places: Iterable[Path] = ()) -> ModelRecord:
     """Unpack a zip file of `export_model` as a model of `place`, a models folder, and return its record.
 
-    The file may come from anybody: only a description, weights and a card with what belongs to it, of one folder, are taken, under a name and up
-    to a size that are safe, and nothing in them is run. The folder appears when everything in it was checked.
+    The file may come from anybody: only a description, weights and a card with what belongs to it are taken, of one
+    folder, under a name and up to a size that are safe, and nothing in them is run. The folder appears when everything
+    in it was checked.
 
     Args:
         path: The zip file.

@@ -20,7 +20,8 @@ from napari_brainseg.evaluation.calibration import Reliability
 from napari_brainseg.evaluation.temperature import LogitSample, fit_temperatures, reliability_at
 from napari_brainseg.inference.decoding import BACKGROUND, is_softmax, to_targets
 from napari_brainseg.inference.devices import autocast_for, resolve_device
-from napari_brainseg.model_store.card import training_card
+from napari_brainseg.model_store.card_facts import read_facts
+from napari_brainseg.model_store.card_writing import card_files
 from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
 from napari_brainseg.model_store.preprocessing import input_channels
 from napari_brainseg.model_store.store import ModelRecord
@@ -92,7 +93,8 @@ def calibrate(
     }
     record = _next(target, temperatures, scores)
     assert target.folder is not None
-    card = target.card if target.parent is not None else training_card(record)
+    # Scores of labels that were taken for the card hold on: the labels are the same.
+    card = card_files(record, read_facts(target.folder))
     saved = save_model(Model(record, divided), target.folder, card, overwrite=True, exact=True)
     return Calibrated(saved, tuple(note for fold in folds for note in fold.learned_from()))
 
@@ -199,5 +201,6 @@ def _next(target: ModelRecord, temperatures: Sequence[float], scores: Mapping[st
     earlier = target.training.get("temperature", {})
     told = {name: round(earlier.get(name, 1.0) * t, 5) for name, t in zip(target.outputs, temperatures, strict=True)}
     version = str(int(target.version) + 1) if target.version.isdigit() else f"{target.version}+1"
-    training = {**target.training, "temperature": told}
+    former = [*target.training.get("calibrated_from", []), target.weights_sha256]
+    training = {**target.training, "temperature": told, "calibrated_from": former}
     return replace(target, version=version, training=training, scores={**target.scores, "calibration": dict(scores)})

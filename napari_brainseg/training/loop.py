@@ -18,7 +18,7 @@ from napari_brainseg.base.allocation import reusing_memory
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import CancelToken, Progress
-from napari_brainseg.model_store.card import training_card
+from napari_brainseg.model_store.card import model_card
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.training.augmentation import augment
 from napari_brainseg.training.checkpoints import (
@@ -330,7 +330,7 @@ def _model(session: Session, state: RunState, command: str) -> Model:
 
 def _save(session: Session, state: RunState, command: str) -> None:
     model = _model(session, state, command)
-    card = training_card(model.record)
+    card = model_card(model.record)
     save_model(model, session.settings.out / session.settings.name, card, overwrite=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,14 @@ import numpy as np
 from napari_brainseg.annotation.corrections import Correction
 from napari_brainseg.annotation.project import Project
 from napari_brainseg.base.errors import OutputError, TrainingError
-from napari_brainseg.base.local_time import local_time
 from napari_brainseg.base.paths import shipped_models, why_not_writable
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.settings import SegmentSettings
-from napari_brainseg.model_store.lineage import free_name, slices_in_words
+from napari_brainseg.model_store.card import model_card
+from napari_brainseg.model_store.lineage import free_name
 from napari_brainseg.model_store.model import load_model, save_model
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.finetune_settings import FinetuneSettings
@@ -118,49 +118,8 @@ def accept(candidate: Candidate, project: Project, folder: Path | None = None) -
     """
     target = project.models / free_name(candidate.parent, (project.models,)) if folder is None else folder
     check_place(target)
-    return save_model(candidate.result.model, target, card(candidate.result, target.name))
-
-
-def card(result: FinetuneResult, model_name: str) -> str:
-    """Return the model card, Markdown."""
-    record, table = result.model.record, result.table
-    facts = record.training
-    rows = "\n".join(f"| {what} | {before:.3f} | {after:.3f} |" for what, before, after in table.rows())
-    cases = "\n".join(f"- {one['case']}: {slices_in_words(one['slices'])}" for one in facts["data"])
-    settings = facts["settings"]
-    layers = "all weights" if settings["layers"] == "all" else "the decoder's weights alone"
-    held = f"Held out, and not learnt from: {table.held_out}." if table.held_out else "Nothing was held out."
-    return f"""# {model_name}
-
-{record.title}
-
-Fine-tuned from **{facts["parent"]["name"]}** (version {facts["parent"]["version"]}) on slices that a person confirmed;
-made on {local_time(str(facts["date"]))}. For research use, not for diagnosis.
-
-## Corrections that it was given
-
-{cases}
-
-{held}
-
-{settings["steps"]} steps of AdamW at a rate of {settings["rate"]:g}, {layers}, seed {settings["seed"]}; the old model's
-own answers repeated with a weight of {settings["replay"]:g}; {facts["kept"]:.0%} of the old weights kept.
-
-## Scores
-
-Dice, mean of the slices or cases of a kind:
-
-| on what | before | after |
-|---|---|---|
-{rows}
-
-Recommendation: {table.verdict.value} ({table.reason}).
-
-## Limits
-
-Scores on what it learnt from say how well it took that up; those of what was held out, how it does elsewhere on such
-cases. It may do worse on other cases than {facts["parent"]["name"]} does.
-"""
+    model = candidate.result.model
+    return save_model(model, target, model_card(replace(model.record, name=target.name)))
 
 
 def check_place(folder: Path) -> None:

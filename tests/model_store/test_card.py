@@ -1,6 +1,7 @@
 import pytest
+from card_records import ROBUSTNESS, trained_record
 
-from napari_brainseg.model_store.card import score_line
+from napari_brainseg.model_store.card import model_card, score_line
 from napari_brainseg.model_store.store import ModelRecord
 
 HELD_OUT = {"WT": {"before": 0.5, "after": 0.625}, "ET": {"before": 0.25, "after": 0.125}}
@@ -28,3 +29,93 @@ def test_scores_in_one_line(scores, line):
     record = ModelRecord("lgg-2", "1", "", {"name": "unext"}, ("flair",), "lgg", ("WT",), parent="lgg", scores=scores)
 
     assert score_line(record) == line
+
+
+def sections(card):
+    parts = card.split("\n## ")
+    return {"": parts[0], **dict(part.split("\n\n", 1) for part in parts[1:])}
+
+
+def test_a_card_tells_everything_that_is_recorded():
+    facts = {
+        "cross_validation": {
+            "patients": 2,
+            "models": [{"name": "m", "version": "1", "split_name": "fold1"}],
+            "set": {"WT": {"dice": {"mean": 0.8765, "low": 0.8, "high": 0.9}, "border_dice": {"mean": None}}},
+            "cases": {"b": {"WT": {"dice": 0.75, "surface_dice": None, "border_dice": 0.5}}},
+        },
+        "robustness": {**ROBUSTNESS, "own": True, "plain": {"mean": {"WT": 0.9}, "cases": 2}},
+        "compared": {"columns": ["candidate", "Dice"], "rows": [["U-Net | wide", "0.87"]]},
+    }
+    told = sections(model_card(trained_record(), facts))
+
+    assert told[""].startswith("# m\n\nTumours of tests. **For research use, not for diagnosis.**")
+    assert "Learned from (1): a.\n\nValidated on (1): b.\n\nKept back for the test (1): c." in told["Cases"]
+    assert "`brainseg train --config m.yaml`" in told["How it was trained"]
+    assert "epochs 3; rate 0.002." in told["How it was trained"]
+    assert "| **WT** | 0.876 (0.800 to 0.900) | – | – |" in told["Cross-validation"]
+    assert "| b | 0.750 | – | 0.500 |" in told["Cross-validation"]
+    assert "| **mean** | 0.500 |" in told["Validation"]
+    assert "1 case was kept back (see Cases)" in told["Cases that it never saw"]
+    assert "| U-Net \\| wide | 0.87 |" in told["What was tried and lost"]
+    assert "| yes | yes | 0.890 (-0.010) |" in told["Missing sequences"]
+    assert "| Left \\| right. | 0.850 (-0.050) | – |" in told["Changed images"]
+    assert "| Stored as RAS. | 0.900 (+0.000) | 0 |" in told["Changed images"]
+    assert "| **WT** | 2.000 | 0.050 | 0.010 |" in told["Calibration"]
+    assert "![Reliability" in told["Calibration"]
+
+
+def test_what_was_not_measured_is_said():
+    record = trained_record(scores={}, training={"cases": {"train": ["a"], "validation": ["b"], "test": []}})
+    told = sections(model_card(record))
+
+    for title in ("Validation", "What was tried and lost", "Missing sequences", "Changed images", "Calibration"):
+        assert told[title].strip() == "Not measured.", title
+    assert "all cases were used to make them" in told["Cases that it never saw"]
+    assert "Not recorded." in told["Data and licence"]
+
+
+def test_the_card_of_an_ensemble_lists_its_folds():
+    settings = {"split": "s.json", "source": "Made up."}
+    members = [
+        {"name": "m", "settings": {"split_name": f"fold{n}"}, "command": f"brainseg train split_name=fold{n}",
+         "cases": {"train": ["b", "a"][n : n + 1], "validation": ["a", "b"][n : n + 1]}}
+        for n in (0, 1)
+    ]  # fmt: skip
+    record = trained_record(
+        network={"name": "ensemble", "options": {"of": "unext", "options": {}, "members": 2}},
+        training={"settings": settings, "members": members},
+        scores={"cross_validation": {"mean": {"WT": 0.75}, "cases": {"a": {"WT": 0.5}, "b": {"WT": 1.0}}}},
+    )
+    told = sections(model_card(record))
+
+    assert "The mean of 2 networks `unext`" in told["What it takes and gives"]
+    assert "| 1 (fold0) | the other 1 of these cases | a |" in told["Cases"]
+    assert "`brainseg train split_name=fold0`  \n`brainseg train split_name=fold1`" in told["How it was trained"]
+    assert "| **mean** | 0.750 |\n| a | 0.500 |" in told["Cross-validation"]
+    assert "all cases were used" in told["Cases that it never saw"]
+    assert "Validation" not in told
+
+
+def test_the_card_of_a_fine_tuned_model_tells_what_changed():
+    record = trained_record(
+        name="lgg-2",
+        parent="lgg",
+        training={
+            "parent": {"name": "lgg", "version": "3"},
+            "data": [{"case": "TCGA_1", "slices": ["axial slice 1", "axial slice 2"]}],
+            "settings": {"steps": 30, "rate": 1e-3, "layers": "all", "seed": 1, "replay": 0.5},
+            "kept": 0.25,
+        },
+        scores={"held_out": {"WT": {"before": 0.5, "after": 0.75}}, "held_out_words": "slice 5 of TCGA_1",
+                "recommendation": "accept", "reason": "better"},
+    )  # fmt: skip
+    told = sections(model_card(record))
+
+    assert "Fine-tuned from **lgg** (version 3)" in told["Where it comes from"]
+    assert "- TCGA_1: axial slices 1 to 2" in told["Corrections that it was given"]
+    assert "25% of the old weights kept" in told["Corrections that it was given"]
+    assert "| held out, WT | 0.500 | 0.750 |" in told["Scores"]
+    assert "Recommendation: accept (better)." in told["Scores"]
+    assert "than lgg does" in told["Limits"]
+    assert "Calibration" not in told

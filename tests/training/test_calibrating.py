@@ -64,7 +64,9 @@ def test_a_model_is_written_anew_and_its_labels_stay(place: Path, monkeypatch: p
     record = run(place, ["one"], folder).record
     after = load_model(folder)
     assert (record.version, after.record.weights_sha256) == ("2", record.weights_sha256)
-    assert record.weights_sha256 != before.record.weights_sha256
+    assert record.training["calibrated_from"] == [before.record.weights_sha256] != [record.weights_sha256]
+    assert "![Reliability" in record.card
+    assert (folder / "reliability.png").is_file()
     images = torch.randn((1, 4, 40, 40), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         ratio = before.network(images) / after.network(images)
