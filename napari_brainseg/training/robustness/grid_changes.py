@@ -66,7 +66,7 @@ def thick(case: Case, plane: str) -> Case:
         InputError: The case's files do not say where it lies.
     """
     if case.geometry.affine is None:
-        raise InputError(f"The files of {case.id} do not say where it lies, so that it has no {plane} slices.")
+        raise InputError(f"The files of the case do not say where it lies, so that it has no {plane} slices.")
     axis = AXES[_ORDER_OF[plane][2]]
 
     def average(image: Array) -> Array:

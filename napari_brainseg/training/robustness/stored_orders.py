@@ -34,7 +34,7 @@ def stored_in(case: Case, order: str) -> Case:
     """
     affine = case.geometry.memory_affine
     if affine is None:
-        raise InputError(f"The files of {case.id} do not say where it lies, so that no order of axes can be told.")
+        raise InputError("The files of the case do not say where it lies, so that no order of axes can be told.")
     turn = reorientation_of(order)
     shape = case.geometry.shape
     grid = Geometry(shape, case.geometry.spacing, affine @ np.linalg.inv(turn.matrix(shape)), turn)
