@@ -1,6 +1,7 @@
 """Temperature scaling: one number by which logits are divided so that probabilities mean what they say (Guo 2017).
 
-It changes no decision at a probability of one half, nor which class is the most probable.
+It changes no decision of one answer at a probability of one half, nor which class is the most probable in it. Where
+several answers to a voxel are averaged it can: the one that was sure beyond measure counts less.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from napari_brainseg.evaluation.calibration import Reliability, reliability
 
@@ -26,7 +27,7 @@ class LogitSample:
     """Voxels of a case.
 
     Attributes:
-        logits: (n, K) float32.
+        logits: (V, n, K) float32 of V answers to each voxel, whose probabilities are averaged.
         truth: (n, K) bool, what each voxel belongs to.
         weight: How many voxels of the case each of them stands for.
         exclusive: Whether the outputs are classes of which a voxel has one (a softmax), not regions (a sigmoid each).
@@ -43,7 +44,7 @@ def fit_temperatures(samples: Sequence[LogitSample]) -> NDArray[np.float64]:
 
     An output that no voxel belongs to keeps 1: nothing tells how sure it may be.
     """
-    count = samples[0].logits.shape[1]
+    count = samples[0].logits.shape[-1]
     if samples[0].exclusive:
         return np.full(count, _fitted(partial(_loss, samples, None)))
     known = [any(sample.truth[:, k].any() for sample in samples) for k in range(count)]
@@ -58,7 +59,7 @@ def reliability_at(samples: Sequence[LogitSample], temperatures: NDArray[np.floa
 
 def _bins(sample: LogitSample, temperatures: NDArray[np.float64]) -> list[Reliability]:
     divided = sample.logits / temperatures.astype(np.float32)
-    maps = softmax(divided, 1) if sample.exclusive else expit(divided)
+    maps = (softmax(divided, -1) if sample.exclusive else expit(divided)).mean(0)
     found = [reliability(maps[:, k], sample.truth[:, k]) for k in range(maps.shape[1])]
     return [Reliability(*(values * sample.weight for values in (b.voxels, b.predicted, b.true))) for b in found]
 
@@ -68,17 +69,19 @@ def _loss(samples: Sequence[LogitSample], k: int | None, temperature: float) -> 
 
 
 def _region_loss(sample: LogitSample, k: int, temperature: float) -> float:
-    logits = sample.logits[:, k] / np.float32(temperature)
-    # -log of the probability of what is true: softplus, the logit's sign turned where the voxel belongs to it.
-    signed = np.where(sample.truth[:, k], -logits, logits)
-    return sample.weight * float(np.logaddexp(np.float32(0), signed).sum(dtype=np.float64))
+    logits = sample.logits[..., k] / np.float32(temperature)
+    # The logarithm of the probability of what is true: the logit's sign turned where the voxel is outside.
+    return _mean_loss(sample, -np.logaddexp(np.float32(0), np.where(sample.truth[:, k], -logits, logits)))
 
 
 def _class_loss(sample: LogitSample, temperature: float) -> float:
-    logits = sample.logits / np.float32(temperature)
-    most = logits.max(1)
-    total = np.log(np.exp(logits - most[:, None]).sum(1)) + most
-    return sample.weight * float((total - logits[sample.truth]).sum(dtype=np.float64))
+    return _mean_loss(sample, log_softmax(sample.logits / np.float32(temperature), -1)[:, sample.truth])
+
+
+def _mean_loss(sample: LogitSample, logarithms: NDArray[np.float32]) -> float:
+    """Return the loss of the mean of V probabilities (V, n) of what is true, given by their logarithms."""
+    of_mean = np.logaddexp.reduce(logarithms, 0) - np.log(len(logarithms))
+    return -sample.weight * float(of_mean.sum(dtype=np.float64))
 
 
 def _fitted(loss: Callable[[float], float]) -> float:

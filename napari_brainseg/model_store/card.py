@@ -248,8 +248,9 @@ def _calibration(record: ModelRecord) -> list[str]:
         if found["cross_fitted"]
         else "the same on which the temperatures were fitted, so that the error after it is a little too small"
     )
+    kept = ", which changes no label" if len(record.preprocessing.planes) == 1 else ""
     return [
-        "The last layer's weights are divided by a temperature for each output (Guo 2017), which changes no label. "
+        f"The last layer's weights are divided by a temperature for each output (Guo 2017){kept}. "
         f"Expected calibration error over the voxels in the brain of {len(found['scored'])} cases, {judged}:",
         calibration_table(found["regions"], record.training.get("temperature", {})),
         f"![Reliability before and after: the true share of voxels against their predicted probability]({DIAGRAM})",

@@ -117,8 +117,11 @@ def _kind_of(told: Mapping[str, Any], path: Path, record: ModelRecord) -> str:
 
 
 def is_own(models: object, record: ModelRecord) -> bool:
-    """Whether models, as results name them, are this one alone; its weights before they were calibrated count too."""
-    earlier = record.training.get("calibrated_from", [])
+    """Whether models, as results name them, are this one alone; its weights before they were calibrated count too.
+
+    But not those of a model that averages over planes: its labels may have changed.
+    """
+    earlier = record.training.get("calibrated_from", []) if len(record.preprocessing.planes) == 1 else []
     own = {record.weights_sha256, *(earlier if isinstance(earlier, list) else [])}
     return isinstance(models, list) and len(models) == 1 and models[0].get("sha256") in own
 

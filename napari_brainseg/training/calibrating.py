@@ -23,6 +23,7 @@ from napari_brainseg.inference.devices import autocast_for, resolve_device
 from napari_brainseg.model_store.card_facts import read_facts
 from napari_brainseg.model_store.card_writing import card_files
 from napari_brainseg.model_store.model import Model, load_model, new_network, save_model
+from napari_brainseg.model_store.planes import usable
 from napari_brainseg.model_store.preprocessing import input_channels
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.divided_logits import divide_logits
@@ -55,7 +56,8 @@ def calibrate(
     """Fit a temperature to each output on the validation cases of models, and divide the target's logits by it.
 
     Counted are the voxels in the brain: those in which a channel is brighter than a tenth of its 99.5th percentile.
-    The target's labels stay as they are; `model.json` says the temperatures and how well probabilities fit before and
+    The target's labels stay as they are, but near the borders of one that sees a case along several planes, whose
+    answers are averaged, they may change. `model.json` says the temperatures and how well probabilities fit before and
     after. With several models each is judged at the temperatures of the other ones' cases.
 
     Args:
@@ -93,10 +95,15 @@ def calibrate(
     }
     record = _next(target, temperatures, scores)
     assert target.folder is not None
-    # Scores of labels that were taken for the card hold on: the labels are the same.
-    card = card_files(record, read_facts(target.folder))
+    # Scores that were taken for the card hold on where the labels are the same.
+    card = card_files(record, read_facts(target.folder) if len(target.preprocessing.planes) == 1 else {})
     saved = save_model(Model(record, divided), target.folder, card, overwrite=True, exact=True)
-    return Calibrated(saved, tuple(note for fold in folds for note in fold.learned_from()))
+    notes = [note for fold in folds for note in fold.learned_from()]
+    if len(target.preprocessing.planes) > 1:
+        notes.append(
+            f"{target.name} averages what it sees along several planes: score it anew, labels may have changed."
+        )
+    return Calibrated(saved, tuple(notes))
 
 
 def _refuse_target(target: ModelRecord, folds: Sequence[Fold]) -> None:
@@ -131,7 +138,9 @@ def _measured(record: ModelRecord, case: Case, device: torch.device, chance: np.
         return logits.float()
 
     prepared = prepare_labelled(case, record.channels, record.scheme, record.preprocessing)
-    maps = predicted(forward, prepared, record, device)[0]
+    planes = usable(record.preprocessing.planes, prepared.spacing)
+    each = [replace(record, preprocessing=replace(record.preprocessing, planes=(plane,))) for plane in planes]
+    maps = torch.cat([predicted(forward, prepared, one, device) for one in each])
     return sample_of(maps, prepared, in_brain(case, record.channels, prepared), record, chance)
 
 
@@ -149,12 +158,12 @@ def in_brain(case: Case, channels: Sequence[str], prepared: PreparedCase) -> NDA
 def sample_of(
     maps: Tensor, case: PreparedCase, inside: NDArray[np.bool_], record: ModelRecord, chance: np.random.Generator
 ) -> LogitSample:
-    """Return the logits of probabilities (R, z, y, x) at voxels that are drawn from those inside."""
+    """Return the logits of probabilities (V, R, z, y, x) at voxels that are drawn from those inside."""
     places = np.flatnonzero(inside)
     drawn = np.sort(chance.choice(places, min(_MOST_VOXELS, len(places)), replace=False))
-    flat = maps.reshape(len(maps), -1)[:, torch.from_numpy(drawn)].T
+    flat = maps.flatten(2)[..., torch.from_numpy(drawn)].transpose(1, 2)
     if is_softmax(record.outputs):
-        whole = torch.cat([1 - flat.sum(1, keepdim=True), flat], 1)
+        whole = torch.cat([1 - flat.sum(2, keepdim=True), flat], 2)
         logits = whole.clamp_min(_SMALLEST).log()  # but for a number that is the same for all classes
     else:
         logits = torch.special.logit(flat, eps=_SMALLEST)

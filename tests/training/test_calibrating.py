@@ -128,16 +128,16 @@ def test_logits_come_back_from_probabilities(place: Path) -> None:
     labels = np.tile(np.array([0, 3], np.uint8), 12).reshape(2, 3, 4)
     record = replace(read_record(place / "one" / "m"), outputs=("WT",), scheme_id="lgg")
     case = PreparedCase("x", np.zeros((1, 2, 3, 4), np.float16), np.minimum(labels, 1))
-    maps = torch.from_numpy(expit(logits.astype(np.float64)).astype(np.float32))
+    maps = torch.from_numpy(expit(logits.astype(np.float64)).astype(np.float32))[None]
     sample = sample_of(maps, case, np.ones((2, 3, 4), bool), record, np.random.default_rng(1))
-    assert sample.logits[:, 0] == pytest.approx(logits.ravel(), rel=2e-2)
+    assert sample.logits[0, :, 0] == pytest.approx(logits.ravel(), rel=2e-2)
     assert sample.truth[:, 0].tolist() == [False, True] * 12
     # Classes: the logarithms of the probabilities are the logits but for a number that is the same for all.
     classes = replace(record, outputs=("background", "ED", "ET"), scheme_id="brats2017")
-    chances = torch.softmax(torch.tensor([[1.0], [2.0], [4.0]]), 0)[1:].reshape(2, 1, 1, 1)
+    chances = torch.softmax(torch.tensor([[1.0], [2.0], [4.0]]), 0)[1:].reshape(1, 2, 1, 1, 1)
     case = PreparedCase("x", np.zeros((1, 1, 1, 1), np.float16), np.full((1, 1, 1), 2, np.uint8))
     sample = sample_of(chances, case, np.ones((1, 1, 1), bool), classes, np.random.default_rng(1))
-    assert (sample.logits[0] - sample.logits[0, 0]).tolist() == pytest.approx([0, 1, 3], abs=1e-4)
+    assert (sample.logits[0, 0] - sample.logits[0, 0, 0]).tolist() == pytest.approx([0, 1, 3], abs=1e-4)
     assert sample.truth.tolist() == [[False, True, False]]
 
 
