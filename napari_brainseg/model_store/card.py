@@ -188,9 +188,14 @@ def _scored(record: ModelRecord, facts: Mapping[str, Any], kind: str) -> list[st
 
 
 def _counted(found: Mapping[str, Any]) -> str:
-    cases, patients = len(found["cases"]), found.get("patients")
-    models = ", ".join(f"{one['name']} {one['version']}, {one['split_name']}" for one in found.get("models", ()))
-    return f"{cases} {'case' if cases == 1 else 'cases'} of {patients} patients" + (f" ({models})" if models else "")
+    """Return how many cases were scored, and by which command."""
+    cases, patients, models = len(found["cases"]), found.get("patients"), found.get("models", ())
+    which = "MODEL" if len(models) == 1 else "FOLDS…"
+    test = " --part test --final" if found.get("part") == "test" else ""
+    command = f"--model {which} --cases FOLDER --split FILE{test}" if models else "MASKS FOLDER"
+    made = "".join(f"; {one['name']} {one['version']}, {one['split_name']}" for one in models)
+    counted = f"{cases} {'case' if cases == 1 else 'cases'} of {patients} {'patient' if patients == 1 else 'patients'}"
+    return f"{counted} (`brainseg evaluate {command}`{made})"
 
 
 def _hold_out(record: ModelRecord, facts: Mapping[str, Any]) -> list[str]:
@@ -210,7 +215,7 @@ def _hold_out(record: ModelRecord, facts: Mapping[str, Any]) -> list[str]:
     if kept:
         counted = "1 case was" if len(kept) == 1 else f"{len(kept)} cases were"
         return [f"{counted} kept back (see Cases), but these weights have not been scored there."]
-    return ["There is no score of these weights on cases that they never saw: all cases were used to make them."]
+    return ["There is no score of these weights on unseen cases: all cases of the split were used to make them."]
 
 
 def _compared(facts: Mapping[str, Any]) -> list[str]:

@@ -55,6 +55,7 @@ def test_a_card_tells_everything_that_is_recorded():
     assert "epochs 3; rate 0.002." in told["How it was trained"]
     assert "| **WT** | 0.876 (0.800 to 0.900) | – | – |" in told["Cross-validation"]
     assert "| b | 0.750 | – | 0.500 |" in told["Cross-validation"]
+    assert told["Cross-validation"].startswith("1 case of 2 patients (`brainseg evaluate --model MODEL --cases")
     assert "| **mean** | 0.500 |" in told["Validation"]
     assert "1 case was kept back (see Cases)" in told["Cases that it never saw"]
     assert "| U-Net \\| wide | 0.87 |" in told["What was tried and lost"]
@@ -71,7 +72,7 @@ def test_what_was_not_measured_is_said():
 
     for title in ("Validation", "What was tried and lost", "Missing sequences", "Changed images", "Calibration"):
         assert told[title].strip() == "Not measured.", title
-    assert "all cases were used to make them" in told["Cases that it never saw"]
+    assert "all cases of the split were used to make them" in told["Cases that it never saw"]
     assert "Not recorded." in told["Data and licence"]
 
 
@@ -93,7 +94,7 @@ def test_the_card_of_an_ensemble_lists_its_folds():
     assert "| 1 (fold0) | the other 1 of these cases | a |" in told["Cases"]
     assert "`brainseg train split_name=fold0`  \n`brainseg train split_name=fold1`" in told["How it was trained"]
     assert "| **mean** | 0.750 |\n| a | 0.500 |" in told["Cross-validation"]
-    assert "all cases were used" in told["Cases that it never saw"]
+    assert "all cases of the split were used" in told["Cases that it never saw"]
     assert "Validation" not in told
 
 
