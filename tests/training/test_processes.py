@@ -17,11 +17,15 @@ import torch
 import yaml
 
 from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.phantom import make_volume_phantom
 from napari_brainseg.cases.sample_files import write_volume_files
 from napari_brainseg.model_store.model import load_model
+from napari_brainseg.training import loop
 from napari_brainseg.training.settings import read_settings
 from napari_brainseg.training.splits import Split, write_splits
+
+LONG = "epochs=25"
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +70,34 @@ def train(config: Path, name: str, *arguments: str) -> tuple[list[float], str]:
         command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
     )
     assert ended.returncode == 0, ended.stderr
+    return losses(out), ended.stdout
+
+
+def train_here(config: Path, name: str, *overrides: str, resume: bool = False) -> tuple[list[float], set[str]]:
+    """Return the losses of a run in this process, which has imported everything already, and its messages."""
+    settings = read_settings(config, [f"out={config.parent / name}", *overrides])
+    messages: set[str] = set()
+    run_to_end(loop.train(settings, resume=resume), lambda progress: messages.add(progress.message))
+    return losses(settings.out), messages
+
+
+def losses(out: Path) -> list[float]:
     with (out / "log.csv").open(encoding="utf-8") as log:
-        return [float(row["loss"]) for row in csv.DictReader(log)], ended.stdout
+        return [float(row["loss"]) for row in csv.DictReader(log)]
+
+
+@pytest.fixture(scope="module")
+def alone(config: Path) -> tuple[Path, list[float]]:
+    """The folder and the losses of a run in one process."""
+    return config.parent / "alone", train_here(config, "alone")[0]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_processes_lose_what_one_does(strategy: str, config: Path) -> None:
-    alone, _ = train(config, f"one-{strategy}")
+def test_two_processes_lose_what_one_does(strategy: str, config: Path, alone: tuple[Path, list[float]]) -> None:
     shared, printed = train(config, strategy, "--devices", "2", "--strategy", strategy)
-    assert shared == pytest.approx(alone, abs=1e-5)
+    assert shared == pytest.approx(alone[1], abs=1e-5)
     assert printed.count("epoch 1 of 2") == 1
-    models = [load_model(config.parent / name / "tiny") for name in (f"one-{strategy}", strategy)]
+    models = [load_model(folder / "tiny") for folder in (alone[0], config.parent / strategy)]
     assert (
         models[0].record.scores["validation"]["cases"].keys() == models[1].record.scores["validation"]["cases"].keys()
     )
@@ -84,11 +105,10 @@ def test_two_processes_lose_what_one_does(strategy: str, config: Path) -> None:
         torch.testing.assert_close(one, other, atol=2e-3, rtol=1e-2)  # both were rounded to half precision
 
 
-@pytest.mark.parametrize("arguments", [(), ("--devices", "2", "--strategy", "fsdp")], ids=["one", "fsdp"])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(arguments: tuple[str, ...], config: Path) -> None:
-    out = config.parent / f"killed-{len(arguments)}"
-    long = (*arguments, "epochs=25")
-    command = [sys.executable, "-m", "napari_brainseg", "train", "--config", str(config), f"out={out}", *long]
+def kill_after_an_epoch(config: Path, name: str, *arguments: str) -> None:
+    """Start a run by the command, and kill it and its children as soon as it has a checkpoint."""
+    out = config.parent / name
+    command = [sys.executable, "-m", "napari_brainseg", "train", "--config", str(config), f"out={out}", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     running = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -99,10 +119,22 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(arguments: tuple[str, ...], 
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert running.returncode == -signal.SIGKILL  # else it had ended by itself, and nothing was tried
-    resumed, printed = train(config, out.name, *long, "--resume")
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(config: Path) -> None:
+    kill_after_an_epoch(config, "killed", LONG)
+    resumed, messages = train_here(config, "killed", LONG, resume=True)
+    assert "epoch 1 of 25" not in messages
+    assert "epoch 25 of 25" in messages
+    assert resumed == pytest.approx(train_here(config, "whole", LONG)[0], abs=1e-6)
+
+
+def test_two_killed_processes_go_on_as_if_they_had_not_been(config: Path) -> None:
+    shared = ("--devices", "2", "--strategy", "fsdp", LONG)
+    kill_after_an_epoch(config, "killed-fsdp", *shared)
+    resumed, printed = train(config, "killed-fsdp", *shared, "--resume")
     assert "epoch 1 of 25" not in printed
-    whole, _ = train(config, f"whole-{len(arguments)}", *long)
-    assert resumed == pytest.approx(whole, abs=1e-6)
+    assert resumed == pytest.approx(train(config, "whole-fsdp", *shared)[0], abs=1e-6)
 
 
 def test_a_moving_average_and_shared_weights_are_refused_together(config: Path) -> None:
