@@ -1,10 +1,10 @@
 """Correcting and teaching, by a simulated annotator on patients that the model has never seen.
 
 Needs BRAINSEG_DATA and `BRAINSEG_ANNOTATION_MODELS`, a folder with the models `lgg` and `brats`, trained on the parts
-of `annotation_splits.json`:
+of `benchmarks/annotation_splits.json`, which is the `split`:
 
-    brainseg train --config docs/studies/lgg.yaml data=… out=… split=benchmarks/annotation_splits.json epochs=16
-    brainseg train --config docs/studies/brats.yaml data=… out=… split=benchmarks/annotation_splits.json epochs=24
+    brainseg train --config docs/studies/lgg.yaml data=… out=… split=… split_name=lgg epochs=16
+    brainseg train --config docs/studies/brats.yaml data=… out=… split=… split_name=brats epochs=24
 
 Compared are (a) no fine-tuning, with the same ranking of slices, (b) the common recipe of the peers
 (`plain_finetuning`), and (c) random slices.
