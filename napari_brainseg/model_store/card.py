@@ -319,10 +319,11 @@ def _pairs(scores: object) -> Iterable[tuple[str, Mapping[str, float]]]:
 
 
 def score_line(record: ModelRecord) -> str:
-    """Return a model's scores in one line: of validation, or before and after a fine-tuning; empty without scores."""
-    validation = record.scores.get("validation", {}).get("mean", {})
-    if validation:
-        return "validation Dice " + ", ".join(f"{name} {value:.3f}" for name, value in validation.items())
+    """Return a model's scores in one line: of validation, or before and after a fine-tuning; empty without any."""
+    for kind, words in (("validation", "validation"), ("cross_validation", "cross-validation")):
+        means = record.scores.get(kind, {}).get("mean", {})
+        if means:
+            return f"{words} Dice " + ", ".join(f"{name} {value:.3f}" for name, value in means.items())
     for kind, words in (
         ("held_out", "what was held out"),
         ("learnt", "what it learnt"),

@@ -13,6 +13,7 @@ LEARNT = {"WT": {"before": 0.75, "after": 0.875}}
     [
         ({}, ""),
         ({"validation": {"mean": {"WT": 0.5}}}, "validation Dice WT 0.500"),
+        ({"cross_validation": {"mean": {"WT": 0.5}}}, "cross-validation Dice WT 0.500"),
         (
             {"held_out": HELD_OUT, "learnt": LEARNT, "recommendation": "accept"},
             "from lgg; Dice on what was held out WT 0.500 → 0.625, ET 0.250 → 0.125",
