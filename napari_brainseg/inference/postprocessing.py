@@ -113,9 +113,7 @@ def post_process(
     return result, told
 
 
-def _drop_small(
-    labels: LabelArray, scheme: LabelScheme, least: float, limit: str, *, of_largest: bool = False
-) -> str:
+def _drop_small(labels: LabelArray, scheme: LabelScheme, least: float, limit: str, *, of_largest: bool = False) -> str:
     """Set components of the outermost region with fewer than `least` voxels, or times those of the largest, to 0."""
     region = scheme.regions[0]
     mask = _mask(labels, region.values)

@@ -74,6 +74,7 @@ class UNet(nn.Module):
     """
 
     name = "unet"
+
     def __init__(self, in_channels: int, out_channels: int, spatial_dims: int = 2, **options: Any) -> None:
         super().__init__()
         only_slices(self.name, spatial_dims)
@@ -82,7 +83,8 @@ class UNet(nn.Module):
         self.stride = 16 * self.subpixel
         widths = [chosen.base_width * 2**level for level in range(4)]
         deepest = widths[-1] * 2 if chosen.bridge else widths[-1]
-        self.encoder = nn.ModuleList(ConvBlock(a, b, chosen) for a, b in pairwise([in_channels * self.subpixel**2, *widths]))
+        first = in_channels * self.subpixel**2
+        self.encoder = nn.ModuleList(ConvBlock(a, b, chosen) for a, b in pairwise([first, *widths]))
         self.bottleneck = nn.Sequential()
         if chosen.bridge:
             self.bottleneck.append(ConvBlock(widths[-1], deepest, chosen))

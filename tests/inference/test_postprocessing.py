@@ -191,5 +191,5 @@ def test_components_far_smaller_than_the_largest_one_become_background() -> None
     assert np.count_nonzero(result) == 8 + 7 + 4
     alone, notes = post_process(result, BRATS2017, None, PostProcessing(min_share=1))
     assert np.count_nonzero(alone) == 8
-    with pytest.raises(InputError, match="min_share is 2. Give a share from 0 to 1"):
+    with pytest.raises(InputError, match=r"min_share is 2\. Give a share from 0 to 1"):
         PostProcessing(min_share=2)
