@@ -255,7 +255,7 @@ def test_a_run_cancelled_while_its_model_loads_stops_before_the_images(monkeypat
         return model
 
     monkeypatch.setattr(members, "load_model", loads)
-    task = segment(make_case(), "some", token=token)
+    task = segment(make_case(), "brats", token=token)
     assert next(task).message == "loading the model"
     with pytest.raises(Cancelled):
         next(task)
