@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -52,10 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.overrides += rest
     try:
         status: int = import_module(f"napari_brainseg.cli.{parsed.verb}").run(parsed)
+        sys.stdout.flush()
     except BrainsegError as error:
         print(f"brainseg: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("brainseg: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would fail again when it ends
+        return 1
     return status

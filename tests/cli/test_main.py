@@ -36,3 +36,14 @@ def test_help_waits_for_no_torch() -> None:
     code = "import sys; from napari_brainseg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "assert not {'torch', 'napari', 'nibabel'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("words", [["models"], ["models", "brats"]])  # less and more than is buffered
+def test_a_reader_that_has_seen_enough_gets_no_traceback(words: list[str]) -> None:
+    verb = [sys.executable, "-m", "napari_brainseg", *words]
+    with subprocess.Popen(verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
