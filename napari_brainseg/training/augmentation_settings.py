@@ -48,7 +48,8 @@ class AugmentationSettings:
         blur: Sigma of a Gaussian blur, voxels.
         low_resolution: Loss of resolution, as a share: voxels are averaged over up to 1 + low_resolution of them.
         chance: Chance that an image gets each of `elastic`, `gamma`, `bias_field`, `blur` and `low_resolution`.
-        drop_channel: Chance that an image loses each of its channels; one at least is kept.
+        drop_channel: Chance that an image loses each of its channels, one for all or one each; one channel,
+            drawn anew for each image, is kept whatever comes.
         paste: Chance that a slice gets the tumour of another slice of its batch as well; slices of 2-D networks only.
     """
 
@@ -69,18 +70,14 @@ class AugmentationSettings:
     blur: float = 0.0
     low_resolution: float = 0.0
     chance: float = 0.3
-    drop_channel: float = 0.0
+    drop_channel: float | tuple[float, ...] = 0.0
     paste: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise TrainingError(f"augmentation.{name} is {value!r}; it must be a number.")
-            most = _LARGEST.get(name, math.inf)
-            if not 0 <= value <= most:
-                bounds = "0 or more" if most == math.inf else f"from 0 to {most:g}"
-                raise TrainingError(f"augmentation.{name} is {value:g}; it must be {bounds}.")
+            for number in value if name == "drop_channel" and isinstance(value, tuple) else (value,):
+                _check(name, number)
         if self.crop >= 1:
             raise TrainingError(f"augmentation.crop is {self.crop:g}; it must be below 1, or nothing would be left.")
         if self.elastic_spacing < 2 or self.elastic > _FOLDS * self.elastic_spacing:
@@ -89,8 +86,29 @@ class AugmentationSettings:
                 f"{self.elastic_spacing:g} voxels; set elastic_spacing to {max(2.0, self.elastic / _FOLDS):g} or more."
             )
 
+    def channel_chances(self, count: int) -> tuple[float, ...]:
+        """Return the chance of each of so many channels to be lost; raise `TrainingError` for another count."""
+        if not isinstance(self.drop_channel, tuple):
+            return (self.drop_channel,) * count
+        if len(self.drop_channel) != count:
+            raise TrainingError(
+                f"augmentation.drop_channel has {len(self.drop_channel)} chances for {count} channels; give one for "
+                "each channel, or one number for all."
+            )
+        return self.drop_channel
+
     @property
     def moves(self) -> bool:
         """Whether any image is warped, beyond mirror images and transposition."""
         amounts = (self.rotation, self.scale, self.shift, self.crop, self.elastic * self.chance)
         return self.warp > 0 and any(amounts)
+
+
+def _check(name: str, value: object) -> None:
+    """Raise `TrainingError` where a value is no number, or not one that makes sense."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TrainingError(f"augmentation.{name} is {value!r}; it must be a number.")
+    most = _LARGEST.get(name, math.inf)
+    if not 0 <= value <= most:
+        bounds = "0 or more" if most == math.inf else f"from 0 to {most:g}"
+        raise TrainingError(f"augmentation.{name} is {value:g}; it must be {bounds}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -43,7 +43,8 @@ def change_intensities(
     if settings.noise:
         add_noise(images, settings.noise * torch.rand(len(images), generator=generator), generator)
     if settings.drop_channel:
-        images.mul_(kept_channels(images, settings.drop_channel, slices, generator).to(images.device))
+        chances = settings.channel_chances(images.shape[1] // slices)
+        images.mul_(kept_channels(images, chances, slices, generator).to(images.device))
     return images
 
 
@@ -143,10 +144,10 @@ def add_noise(images: Tensor, strengths: Tensor, generator: torch.Generator) -> 
             channel.add_(run[start : start + size].view(channel.shape), alpha=strength)
 
 
-def kept_channels(images: Tensor, chance: float, slices: int, generator: torch.Generator) -> Tensor:
-    """Return 1 for channels (N, C, 1 …) that are kept and 0 for those lost by chance; one at least is kept."""
+def kept_channels(images: Tensor, chances: Sequence[float], slices: int, generator: torch.Generator) -> Tensor:
+    """Return 1 for channels (N, C, 1 …) that are kept and 0 for those lost, each by its chance; one is always kept."""
     count, sequences = len(images), images.shape[1] // slices
-    kept = torch.rand((count, sequences), generator=generator) >= chance
+    kept = torch.rand((count, sequences), generator=generator) >= torch.tensor(chances)
     kept[torch.arange(count), torch.randint(sequences, (count,), generator=generator)] = True
     return kept.float().repeat(1, slices).reshape(count, -1, *[1] * (images.ndim - 2))
 

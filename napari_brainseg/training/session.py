@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def record_of(settings: TrainingSettings) -> ModelRecord:
         scheme_id=scheme_by_id(settings.scheme).id,
         outputs=settings.outputs,
         preprocessing=_options(Preprocessing, settings.preprocessing, "preprocessing"),
-        trained_to_miss=settings.channels if augmentation.drop_channel else (),
+        trained_to_miss=tuple(compress(settings.channels, augmentation.channel_chances(len(settings.channels)))),
         spatial_dims=settings.spatial_dims,
         window=settings.size if settings.spatial_dims == 3 else None,  # type: ignore[arg-type]
         post_processing=dict(settings.post_processing),

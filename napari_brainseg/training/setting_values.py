@@ -43,6 +43,10 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "Path | None": (lambda value: value is None or isinstance(value, Path), "the path of a file or folder"),
     "tuple[str, ...]": (_are(_is_text), "a list of names, such as [flair, t1]"),
     "tuple[int, ...]": (_are(_is_whole), "a list of whole numbers, such as [256, 256]"),
+    "float | tuple[float, ...]": (
+        lambda value: _is_number(value) or _are(_is_number)(value),
+        "a number, or a list of numbers, such as [0.4, 0, 0.4]",
+    ),
     "tuple[float, float]": (_are(_is_number, 2), "two numbers, such as [0.5, 99.5]"),
     "Mapping[str, Any]": (_is_options, "options by name, such as {dropout: 0.2}"),
     "Mapping[str, Mapping[str, Any]]": (
@@ -69,15 +73,15 @@ def typed(kind: str, value: Any) -> Any:
         value = str(value)
     if kind.startswith("Path") and isinstance(value, str):
         return Path(value) if value else None
-    if kind.startswith("tuple"):
-        if kind == "tuple[str, ...]" and isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+    if "tuple" in kind and isinstance(value, list):
+        return tuple(value)
+    if kind == "tuple[str, ...]" and isinstance(value, str):
+        return (value,)
     if kind == "Mapping[str, Mapping[str, Any]]":
         value = {value: {}} if isinstance(value, str) else value
         named = isinstance(value, dict)
         return {name: with_numbers(o if o is not None else {}) for name, o in value.items()} if named else value
-    if kind == "float" and isinstance(value, str):
+    if kind.startswith("float") and isinstance(value, str):
         try:
             return float(value)
         except ValueError:

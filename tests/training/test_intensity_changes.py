@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.training.augmentation_settings import AugmentationSettings
 from napari_brainseg.training.intensity_changes import (
     add_noise,
@@ -27,7 +28,7 @@ def chance(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def only(**amounts: float) -> AugmentationSettings:
+def only(**amounts: float | tuple[float, ...]) -> AugmentationSettings:
     return AugmentationSettings(**{"intensity": 0.0, "noise": 0.0, "chance": 1.0, **amounts})
 
 
@@ -142,9 +143,20 @@ def test_one_channel_at_least_is_kept(shape: tuple[int, ...]) -> None:
 
 
 def test_channels_are_lost_by_their_chance() -> None:
-    kept = kept_channels(torch.zeros(4000, 4, 1, 1), 0.25, 1, chance())
-    # Lost with 1/4, unless it is the one that is kept whatever comes: 1/4 · 3/4.
-    assert kept.mean().item() == pytest.approx(1 - 0.25 * 0.75, abs=0.01)
+    kept = kept_channels(torch.zeros(4000, 4, 1, 1), [0.25, 0.5, 0.0, 1.0], 1, chance()).flatten(1)
+    # Lost by its chance, unless it is the one in four that is kept whatever comes.
+    expected = 1 - 0.75 * torch.tensor([0.25, 0.5, 0.0, 1.0])
+    torch.testing.assert_close(kept.mean(0), expected, atol=0.02, rtol=0)
+
+
+def test_each_channel_may_have_its_own_chance_to_be_lost() -> None:
+    settings = only(drop_channel=(1.0, 0.0, 1.0))
+    changed = change_intensities(torch.ones(60, 6, 2, 2), settings, chance(), slices=2).amin((2, 3))
+    assert changed[:, [1, 4]].eq(1).all()
+    assert torch.equal(changed[:, :3], changed[:, 3:])
+    assert changed.sum(1).unique().tolist() == [2, 4]
+    with pytest.raises(TrainingError, match="3 chances for 2 channels"):
+        change_intensities(torch.ones(1, 2, 2, 2), settings, chance())
 
 
 def test_a_sequence_changes_alike_in_all_slices_of_a_stack() -> None:

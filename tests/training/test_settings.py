@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from napari_brainseg.base.errors import TrainingError
+from napari_brainseg.training.session import record_of
 from napari_brainseg.training.settings import read_settings
 
 CONFIGS = Path(__file__).parents[2] / "docs" / "studies"
@@ -35,6 +36,22 @@ def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
     read = read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", *texts, "loss={bce_dice: {smooth: 1e-5}}"])
     assert (read.rate, read.schedule_options, read.optimizer_options) == (2e-3, {"least": 1e-5}, {"betas": [0.9, 0.99]})
     assert read.loss == {"bce_dice": {"smooth": 1e-5}}
+
+
+def test_a_model_is_told_to_miss_the_channels_that_it_loses_in_training() -> None:
+    given = ["data=a", "out=b", "augmentation={drop_channel: [4e-1, 0, 0.4]}"]
+    assert record_of(read_settings(CONFIGS / "lgg.yaml", given)).trained_to_miss == ("pre", "post")
+    assert (
+        record_of(read_settings(CONFIGS / "lgg.yaml", [*given[:2], "augmentation.drop_channel=0"])).trained_to_miss
+        == ()
+    )
+    for wrong, told in (
+        ("[0.4, 0]", "2 chances for 3 channels"),
+        ("[0.4, 2, 0]", "is 2; it must be from 0 to 1"),
+        ("[0.4, much]", r"must be a number, or a list of numbers"),
+    ):
+        with pytest.raises(TrainingError, match=told):
+            record_of(read_settings(CONFIGS / "lgg.yaml", [*given[:2], f"augmentation.drop_channel={wrong}"]))
 
 
 @pytest.mark.parametrize(
