@@ -147,6 +147,21 @@ def test_thick_slices_of_any_acquisition_are_told(domain: Domain, case: Case, sp
     assert unlike(domain, _facts(thick), "m") == [f"The images have {words}: expect a worse result."]
 
 
+def test_a_swap_in_thick_slices_takes_three_times_the_evidence(domain: Domain, case: Case) -> None:
+    arrays = _arrays(case)
+    arrays["t1"], arrays["t2"] = arrays["t2"], arrays["t1"]
+    facts = _facts(_with(case, arrays))
+    thick = replace(facts, spacing=(15.0, 3.0, 3.0))
+
+    def swaps(evidence: float, of: CaseFacts) -> bool:
+        return any("look swapped" in one for one in unlike(replace(domain, evidence=evidence), of, "m"))
+
+    evidence = [least for least in np.arange(1.0, 1000.0) if swaps(least, facts)][-1]
+    assert 30 < evidence < 900
+    assert not swaps(evidence / 2.9, thick)
+    assert swaps(evidence / 3.1, thick)
+
+
 def test_somewhat_thicker_slices_and_an_unknown_spacing_are_not_told(domain: Domain, case: Case) -> None:
     for spacing in ((9.0, 3.0, 3.0), None):
         assert unlike(domain, _facts(_with(case, _arrays(case), Geometry(SHAPE, spacing))), "m") == []
