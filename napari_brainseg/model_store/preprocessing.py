@@ -33,7 +33,8 @@ class Preprocessing:
         margin: Voxels left around that box.
         clip: Lower and upper percentile of the foreground.
         zero_background: Set voxels that are 0 in the file to 0 after scaling (skull-stripped volumes).
-        scaling: `zscore` as above, or `percentile`: from the clip's ends to 0 and 1.
+        scaling: `zscore` as above; `median`: twice the relative difference to the median of the foreground, which,
+            unlike the mean, scalp and coil shading hardly move; or `percentile`: from the clip's ends to 0 and 1.
         blur: Standard deviation of a Gaussian blur within slices, pixels; 0 for none.
         equalise: `none`, `histogram` (equalisation over the foreground) or `clahe` (per slice); of images only.
         edges: Add the edges of the first channel as one more channel.
@@ -56,8 +57,8 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         check_planes(self.planes)
-        if self.scaling not in ("zscore", "percentile"):
-            raise InputError(f"There is no scaling {self.scaling!r}; choose zscore or percentile.")
+        if self.scaling not in ("zscore", "median", "percentile"):
+            raise InputError(f"There is no scaling {self.scaling!r}; choose zscore, median or percentile.")
         if self.equalise not in ("none", "histogram", "clahe"):
             raise InputError(f"There is no equalisation {self.equalise!r}; choose none, histogram or clahe.")
         if self.neighbours < 0 or self.blur < 0 or self.clusters < 0 or self.clusters == 1:
@@ -98,8 +99,8 @@ def scaled(channel: NDArray[np.generic], settings: Preprocessing) -> NDArray[np.
     elif settings.scaling == "percentile":
         result = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
     else:
-        deviation = float(inside.std()) or 1.0
-        result = (np.clip(image, min(0.0, low), high) - float(inside.mean())) / deviation
+        middle, unit = _middle_and_unit(settings, float(inside.mean()), float(inside.std()), float(np.median(inside)))
+        result = (np.clip(image, min(0.0, low), high) - middle) / unit
     if settings.zero_background:
         result[channel == 0] = 0
     return np.asarray(result, np.float32)
@@ -115,11 +116,16 @@ def _scaled_by_value(counted: ValueCounts, settings: Preprocessing) -> NDArray[n
     if settings.scaling == "percentile":
         table = ((values - low) / max(high - low, 1e-6)).clip(0, 1)
     else:
-        mean, deviation = foreground.clipped_moments(low, high)
-        table = (values.clip(min(0.0, low), high) - mean) / (deviation or 1.0)
+        middle, unit = _middle_and_unit(settings, *foreground.clipped_moments(low, high), foreground.percentile(50))
+        table = (values.clip(min(0.0, low), high) - middle) / unit
     if settings.zero_background:
         table[0] = 0
     return np.asarray(table.astype(np.float32)[counted.codes])
+
+
+def _middle_and_unit(settings: Preprocessing, mean: float, deviation: float, median: float) -> tuple[float, float]:
+    """Return what becomes 0, and by how much more 1 is, of a foreground; its median is above 0 as all of it is."""
+    return (median, median / 2) if settings.scaling == "median" else (mean, deviation or 1.0)
 
 
 def _smoothed(image: NDArray[np.float32], settings: Preprocessing) -> NDArray[np.float32]:

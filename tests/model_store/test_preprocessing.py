@@ -15,10 +15,22 @@ def test_foreground_has_mean_zero_and_deviation_one() -> None:
     assert not result[:, :5].any()
 
 
+@pytest.mark.parametrize("bright", [300.0, 900.0])
+def test_ordinary_tissue_has_one_value_however_bright_the_scalp_is(bright: float) -> None:
+    head = np.full((4, 20, 20), 100.0, np.float32)
+    head[:, :3], head[:, 10:13, 10:13], head[:, 18:] = bright, 150.0, 0.0
+    result = scaled(head, Preprocessing(scaling="median", clip=(0, 100)))
+    assert result[:, 5, 5] == pytest.approx(0)
+    assert result[:, 11, 11] == pytest.approx(1)
+    assert result[:, 19] == pytest.approx(-2)
+
+
+@pytest.mark.parametrize("scaling", ["zscore", "median"])
 @pytest.mark.parametrize("factor", [0.1, 10])
-def test_the_scale_of_the_intensities_does_not_matter(factor: float) -> None:
+def test_the_scale_of_the_intensities_does_not_matter(factor: float, scaling: str) -> None:
     image = np.random.default_rng(2).gamma(3, 50, (3, 16, 16)).astype(np.float32)
-    np.testing.assert_allclose(scaled(image, Preprocessing()), scaled(image * factor, Preprocessing()), atol=1e-4)
+    settings = Preprocessing(scaling=scaling)
+    np.testing.assert_allclose(scaled(image, settings), scaled(image * factor, settings), atol=1e-4)
 
 
 def test_a_few_saturated_voxels_are_clipped() -> None:

@@ -35,7 +35,7 @@ def test_other_values_are_not_counted(value: float, image: np.ndarray) -> None:
     assert ValueCounts.of(image) is None
 
 
-@pytest.mark.parametrize("scaling", ["zscore", "percentile"])
+@pytest.mark.parametrize("scaling", ["zscore", "median", "percentile"])
 @pytest.mark.parametrize("zero_background", [False, True])
 def test_counted_images_are_scaled_as_others_are(scaling: str, zero_background: bool, image: np.ndarray) -> None:
     settings = Preprocessing(scaling=scaling, zero_background=zero_background)
