@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 import torch
-from torch import nn
 
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.cases.case import BRATS_CHANNELS, LGG_CHANNELS
 from napari_brainseg.inference.decoding import class_value, is_softmax, region_values
 from napari_brainseg.inference.postprocessing import PostProcessing
-from napari_brainseg.model_store.model import load_model, new_network
+from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.training.first_weights import load_first_weights
 from napari_brainseg.training.loss_terms import Terms, create_loss
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
 from napari_brainseg.training.settings import TrainingSettings
@@ -55,18 +55,7 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     )
     PostProcessing.from_mapping(settings.post_processing)
     if settings.start_from:
-        load_first_weights(network, settings.start_from)
-
-
-def load_first_weights(network: nn.Module, model: str) -> None:
-    """Give a network the weights of a model; raise `TrainingError` where they do not fit."""
-    try:
-        network.load_state_dict(load_model(model).network.state_dict())
-    except RuntimeError as error:
-        raise TrainingError(
-            f"The weights of {model} do not fit the network of this run. Give it the same network, options, channels "
-            "and outputs."
-        ) from error
+        load_first_weights(network, record, settings.start_from)
 
 
 def _check_channels(names: Sequence[str]) -> None:

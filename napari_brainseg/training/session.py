@@ -41,7 +41,8 @@ from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
-from napari_brainseg.training.checking import check_settings, load_first_weights
+from napari_brainseg.training.checking import check_settings
+from napari_brainseg.training.first_weights import load_first_weights
 from napari_brainseg.training.half_gradients import half_is_safe
 from napari_brainseg.training.highlighting import highlight
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
@@ -221,7 +222,7 @@ def first_network(session: Session) -> nn.Module:
     torch.manual_seed(settings.seed)
     network = new_network(session.record)
     if settings.start_from:
-        load_first_weights(network, settings.start_from)
+        load_first_weights(network, session.record, settings.start_from)
     if isinstance(network, Highlighted) and session.highlighter is not None:
         network.highlighter.load_state_dict(session.highlighter.state_dict())
     return network.to(session.device)
