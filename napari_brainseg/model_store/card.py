@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.local_time import local_time
-from napari_brainseg.model_store.card_facts import COMPARED, CROSS_VALIDATION, HOLD_OUT, ROBUSTNESS, VALIDATION
+from napari_brainseg.model_store.card_facts import (
+    COMPARED,
+    CROSS_VALIDATION,
+    HOLD_OUT,
+    ROBUSTNESS,
+    VALIDATION,
+    read_facts,
+)
 from napari_brainseg.model_store.card_tables import (
     calibration_table,
     case_table,
@@ -319,9 +327,16 @@ def _pairs(scores: object) -> Iterable[tuple[str, Mapping[str, float]]]:
 
 
 def score_line(record: ModelRecord) -> str:
-    """Return a model's scores in one line: of validation, or before and after a fine-tuning; empty without any."""
-    for kind, words in (("validation", "validation"), ("cross_validation", "cross-validation")):
-        means = record.scores.get(kind, {}).get("mean", {})
+    """Return a model's scores in one line: of validation, or before and after a fine-tuning; empty without any.
+
+    A cross-validation that its card holds counts before the scores of the training: it is of more cases.
+    """
+    known = {kind: record.scores.get(kind, {}).get("mean", {}) for kind in (VALIDATION, CROSS_VALIDATION)}
+    taken = _cross_validated(record)
+    for words, means in (
+        ("validation", {} if taken else known[VALIDATION]),
+        ("cross-validation", taken or known[CROSS_VALIDATION]),
+    ):
         if means:
             return f"{words} Dice " + ", ".join(f"{name} {value:.3f}" for name, value in means.items())
     for kind, words in (
@@ -333,6 +348,15 @@ def score_line(record: ModelRecord) -> str:
         if changes:
             return f"from {record.parent_display_name}; Dice on {words} {changes}"
     return ""
+
+
+def _cross_validated(record: ModelRecord) -> Mapping[str, float]:
+    """Return mean Dice by output where the card of the model holds a cross-validation."""
+    try:
+        scores = read_facts(record.folder)[CROSS_VALIDATION]["set"] if record.folder else {}
+        return {name: scores[name]["dice"]["mean"] for name in record.outputs if name in scores}
+    except (ModelError, KeyError, TypeError):
+        return {}
 
 
 def _changes(scores: object) -> Iterator[str]:

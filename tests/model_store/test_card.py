@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from card_records import ROBUSTNESS, trained_record
 
@@ -30,6 +32,17 @@ def test_scores_in_one_line(scores, line):
     record = ModelRecord("lgg-2", "1", "", {"name": "unext"}, ("flair",), "lgg", ("WT",), parent="lgg", scores=scores)
 
     assert score_line(record) == line
+
+
+def test_a_cross_validation_of_the_card_counts_before_the_scores_of_the_training(tmp_path):
+    scores = {"validation": {"mean": {"WT": 0.5}}}
+    record = ModelRecord("m", "1", "", {"name": "unext"}, ("flair",), "lgg", ("WT",), folder=tmp_path, scores=scores)
+    assert score_line(record) == "validation Dice WT 0.500"
+    held = {"cross_validation": {"set": {"WT": {"dice": {"mean": 0.625}}, "TC": {"dice": {"mean": 0.25}}}}}
+    (tmp_path / "records.json").write_text(json.dumps(held))
+    assert score_line(record) == "cross-validation Dice WT 0.625"
+    (tmp_path / "records.json").write_text("{")
+    assert score_line(record) == "validation Dice WT 0.500"
 
 
 def sections(card):
