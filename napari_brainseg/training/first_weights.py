@@ -38,11 +38,11 @@ def load_first_weights(network: nn.Module, record: ModelRecord, model: str) -> N
     outputs = _Counterparts.of(given.record.outputs, record.outputs)
     first = next((name for name, weight in own.items() if weight.ndim > 1), "")
     try:
-        for name, weight in own.items() if list(own) == list(theirs) else ():
+        for name in own.keys() & theirs.keys():
             if name == first:
-                theirs[name] = channels.taken(weight, theirs[name], axis=1)
-            elif weight.shape != theirs[name].shape:
-                theirs[name] = outputs.taken(weight, theirs[name], axis=0)
+                theirs[name] = channels.taken(own[name], theirs[name], axis=1)
+            elif own[name].shape != theirs[name].shape:
+                theirs[name] = outputs.taken(own[name], theirs[name], axis=0)
         network.load_state_dict(theirs)
     except RuntimeError as error:
         raise TrainingError(
