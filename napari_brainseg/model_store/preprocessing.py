@@ -34,7 +34,8 @@ class Preprocessing:
         clip: Lower and upper percentile of the foreground.
         zero_background: Set voxels that are 0 in the file to 0 after scaling (skull-stripped volumes).
         scaling: `zscore` as above; `median`: twice the relative difference to the median of the foreground, which,
-            unlike the mean, scalp and coil shading hardly move; or `percentile`: from the clip's ends to 0 and 1.
+            unlike the mean, scalp and coil shading hardly move, but noise around the head does; or `percentile`: from
+            the clip's ends to 0 and 1.
         blur: Standard deviation of a Gaussian blur within slices, pixels; 0 for none.
         equalise: `none`, `histogram` (equalisation over the foreground) or `clahe` (per slice); of images only.
         edges: Add the edges of the first channel as one more channel.

@@ -49,7 +49,7 @@ class AugmentationSettings:
         low_resolution: Loss of resolution, as a share: voxels are averaged over up to 1 + low_resolution of them.
         chance: Chance that an image gets each of `elastic`, `gamma`, `bias_field`, `blur` and `low_resolution`.
         drop_channel: Chance that an image loses each of its channels, one for all or one each; one channel,
-            drawn anew for each image, is kept whatever comes.
+            drawn anew for each image, is kept whatever comes. Edges and clusters come behind the channels.
         paste: Chance that a slice gets the tumour of another slice of its batch as well; slices of 2-D networks only.
     """
 
@@ -87,15 +87,10 @@ class AugmentationSettings:
             )
 
     def channel_chances(self, count: int) -> tuple[float, ...]:
-        """Return the chance of each of so many channels to be lost; raise `TrainingError` for another count."""
+        """Return the chance of each of so many channels to be lost; those behind the ones that are told are kept."""
         if not isinstance(self.drop_channel, tuple):
             return (self.drop_channel,) * count
-        if len(self.drop_channel) != count:
-            raise TrainingError(
-                f"augmentation.drop_channel has {len(self.drop_channel)} chances for {count} channels; give one for "
-                "each channel, or one number for all."
-            )
-        return self.drop_channel
+        return (*self.drop_channel, *[0.0] * (count - len(self.drop_channel)))
 
     @property
     def moves(self) -> bool:

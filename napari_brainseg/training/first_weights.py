@@ -36,12 +36,13 @@ def load_first_weights(network: nn.Module, record: ModelRecord, model: str) -> N
     own, theirs = network.state_dict(), given.network.state_dict()
     channels = _Counterparts.of(_known(given.record.channels), _known(record.channels))
     outputs = _Counterparts.of(given.record.outputs, record.outputs)
-    first = next((name for name, weight in own.items() if weight.ndim > 1), "")
+    layers = [name for name, weight in own.items() if weight.ndim > 1]
+    last = layers[-1].rpartition(".")[0]
     try:
         for name in own.keys() & theirs.keys():
-            if name == first:
+            if name == layers[0]:
                 theirs[name] = channels.taken(own[name], theirs[name], axis=1)
-            elif own[name].shape != theirs[name].shape:
+            elif name.rpartition(".")[0] == last or own[name].shape != theirs[name].shape:
                 theirs[name] = outputs.taken(own[name], theirs[name], axis=0)
         network.load_state_dict(theirs)
     except RuntimeError as error:

@@ -149,6 +149,12 @@ def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:
 def record_of(settings: TrainingSettings) -> ModelRecord:
     """Return the record of the model that these settings train."""
     augmentation = _options(AugmentationSettings, settings.augmentation, "augmentation")
+    given, chances = augmentation.drop_channel, augmentation.channel_chances(len(settings.channels))
+    if isinstance(given, tuple) and len(given) != len(settings.channels):
+        raise TrainingError(
+            f"augmentation.drop_channel has {len(given)} chances for {len(settings.channels)} channels; give one for "
+            "each channel, or one number for all."
+        )
     network = {"name": settings.network, "options": dict(settings.options)}
     if settings.highlight:
         network["highlight"] = settings.highlight
@@ -161,7 +167,7 @@ def record_of(settings: TrainingSettings) -> ModelRecord:
         scheme_id=scheme_by_id(settings.scheme).id,
         outputs=settings.outputs,
         preprocessing=_options(Preprocessing, settings.preprocessing, "preprocessing"),
-        trained_to_miss=tuple(compress(settings.channels, augmentation.channel_chances(len(settings.channels)))),
+        trained_to_miss=tuple(compress(settings.channels, chances)),
         spatial_dims=settings.spatial_dims,
         window=settings.size if settings.spatial_dims == 3 else None,  # type: ignore[arg-type]
         post_processing=dict(settings.post_processing),
@@ -171,7 +177,6 @@ def record_of(settings: TrainingSettings) -> ModelRecord:
 def make_fabric(settings: TrainingSettings) -> Fabric:
     """Return the Fabric of a run: device, processes, and the precision that is fast and safe there."""
     device = resolve_device(settings.device)
-    one = settings.devices * settings.nodes == 1
     one = settings.devices * settings.nodes == 1
     devices: Any = [device.index] if one and device.index is not None else settings.devices
     strategy: Any = "ddp" if settings.strategy == "auto" and not one else settings.strategy

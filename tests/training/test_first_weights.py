@@ -57,6 +57,17 @@ def test_another_order_of_the_same_sequences_is_followed(lgg: Path) -> None:
     assert torch.equal(weights[first], theirs[first][:, [1, 2, 0]])
 
 
+def test_another_order_of_the_same_outputs_is_followed(tmp_path: Path) -> None:
+    kept = record(("flair",), ("WT", "TC", "ET"), "brats2017")
+    save_model(Model(kept, new_network(kept)), tmp_path / "kept", "card")
+    own = record(("flair",), ("ET", "WT", "TC"), "brats2017")
+    network = new_network(own)
+    load_first_weights(network, own, str(tmp_path / "kept"))
+    theirs, weights = load_model(tmp_path / "kept").network.state_dict(), network.state_dict()
+    for name in ("head.weight", "head.bias"):
+        assert torch.equal(weights[name], theirs[name][[2, 0, 1]])
+
+
 def test_another_network_is_told(lgg: Path) -> None:
     for own in (
         record(("flair",), ("WT",), "lgg", width=6),

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.training.augmentation_settings import AugmentationSettings
 from napari_brainseg.training.intensity_changes import (
     add_noise,
@@ -155,8 +154,8 @@ def test_each_channel_may_have_its_own_chance_to_be_lost() -> None:
     assert changed[:, [1, 4]].eq(1).all()
     assert torch.equal(changed[:, :3], changed[:, 3:])
     assert changed.sum(1).unique().tolist() == [2, 4]
-    with pytest.raises(TrainingError, match="3 chances for 2 channels"):
-        change_intensities(torch.ones(1, 2, 2, 2), settings, chance())
+    edges = change_intensities(torch.ones(60, 4, 2, 2), settings, chance())[:, 3]
+    assert edges.eq(1).all()
 
 
 def test_a_sequence_changes_alike_in_all_slices_of_a_stack() -> None:
