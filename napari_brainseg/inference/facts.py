@@ -51,7 +51,7 @@ def needs_of(predictor: Predictor, key: str, device: torch.device, half: torch.d
     windows = [r.window for r in records if r.window is not None]
     return Needs(
         window=tuple_of(max(axis) for axis in zip(*windows, strict=True)) if windows else None,
-        bytes_per_voxel=float(known),
+        bytes_per_voxel=float(known) * predictor.enlarged,
         maps=predictor.maps,
         stride=max(_stride(n) for n in networks),
         # Positions that were learned for one size are stretched for another, which is not as good.
@@ -65,7 +65,7 @@ def _stride(network: torch.nn.Module) -> int:
 
 
 def _measured(predictor: Predictor, plan: Plan) -> float:
-    """Return the most bytes for each voxel that a run on the middle of the images takes."""
+    """Return the most bytes for each voxel of the network's input that a run on the middle of the images takes."""
     dims = predictor.members[0].model.record.spatial_dims
     middle: list[slice] = []
     for axis, size in enumerate(predictor.members[0].images.shape[1:]):
@@ -80,4 +80,6 @@ def _measured(predictor: Predictor, plan: Plan) -> float:
             raise
         taken = 0
     # The tensors are as large on the CPU, which is asked where the device has not even that.
-    return taken / prod(s.stop - s.start for s in place) if taken else _measured(predictor, Plan(CPU, CPU, 1))
+    if not taken:
+        return _measured(predictor, Plan(CPU, CPU, 1))
+    return float(taken / (predictor.enlarged * prod(s.stop - s.start for s in place)))

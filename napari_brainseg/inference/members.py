@@ -15,6 +15,7 @@ from napari_brainseg.base.errors import ModelError
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.cases.case import Case
 from napari_brainseg.inference.memory import free_memory, require_memory
+from napari_brainseg.inference.pixel_size import zoom_for
 from napari_brainseg.inference.planning import CPU, tuple_of
 from napari_brainseg.inference.predictor import Member
 from napari_brainseg.inference.remembered import key_of_network
@@ -101,7 +102,11 @@ def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress,
     boxes = [box for _, box in made.values()]
     common = tuple_of(slice(min(s.start for s in a), max(s.stop for s in a)) for a in zip(*boxes, strict=True))
     placed = {how: _placed(images, box, common) for how, (images, box) in made.items()}
-    return [Member(m, placed[m.record.channels, m.record.preprocessing]) for m in models], common
+    members = [
+        Member(m, placed[m.record.channels, m.record.preprocessing], zoom_for(m.record, case.geometry.spacing))
+        for m in models
+    ]
+    return members, common
 
 
 def common_planes(records: Sequence[ModelRecord], case: Case) -> tuple[str, ...]:

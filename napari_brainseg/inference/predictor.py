@@ -18,20 +18,22 @@ from napari_brainseg.base.progress import CancelToken
 from napari_brainseg.inference.decoding import probability_names, to_probabilities
 from napari_brainseg.inference.devices import autocast_in
 from napari_brainseg.inference.memory import ran_out_of_memory
+from napari_brainseg.inference.pixel_size import UNCHANGED, Zoom, seen_at
 from napari_brainseg.inference.planning import Plan, tuple_of
 from napari_brainseg.inference.uncertainty import variance_of_sums
 from napari_brainseg.inference.windows import Size, Window, window_content
 from napari_brainseg.model_store.model import Model
-from napari_brainseg.model_store.planes import turned
+from napari_brainseg.model_store.planes import turned, turned_shape
 from napari_brainseg.model_store.preprocessing import stacked
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A model and the images (C, z, y, x) of the box as it wants them."""
+    """A model and the images (C, z, y, x) of the box as it wants them; slices of them it sees `zoom` as large."""
 
     model: Model
     images: NDArray[np.float32]
+    zoom: Zoom = UNCHANGED
 
 
 class Predictor:
@@ -58,6 +60,11 @@ class Predictor:
         return self.regions + self.varies
 
     @property
+    def enlarged(self) -> float:
+        """How many times the voxels of a slice a network sees at most, along any plane."""
+        return max(max(1.0, z * y, z * x, y * x) for z, y, x in (m.zoom for m in self.members))
+
+    @property
     def shape(self) -> Size:
         """Of the images, (z, y, x)."""
         return tuple_of(self.members[0].images.shape[1:])
@@ -65,7 +72,9 @@ class Predictor:
     def seen_along(self, plane: str, extent: range) -> Predictor:
         """Return one whose slices follow a plane, of the axial slices in the extent alone."""
         inside = slice(extent.start, extent.stop)
-        members = [Member(m.model, turned(m.images[:, inside], plane)) for m in self.members]
+        members = [
+            Member(m.model, turned(m.images[:, inside], plane), turned_shape(m.zoom, plane)) for m in self.members
+        ]
         return Predictor(members, self.token, flips=self._flips)
 
     def holds(self, place: Window) -> bool:
@@ -111,7 +120,7 @@ class Predictor:
             count = 0
             for member, images in zip(self.members, contents, strict=True):
                 for axes in self._mirrors(images.ndim):
-                    maps = self._forward(member.model.network, images, axes, plan).to(plan.results)
+                    maps = self._forward(member, images, axes, plan).to(plan.results)
                     count += 1
                     if not self.varies:
                         return maps
@@ -128,11 +137,11 @@ class Predictor:
         axes = range(2, ndim)
         return list(chain.from_iterable(combinations(axes, n) for n in range(len(axes) + 1)))
 
-    def _forward(self, network: nn.Module, images: Tensor, axes: tuple[int, ...], plan: Plan) -> Tensor:
+    def _forward(self, member: Member, images: Tensor, axes: tuple[int, ...], plan: Plan) -> Tensor:
         given = images.flip(axes) if axes else images
         given = given.to(plan.device, memory_format=_layout(images.ndim - 2, plan))
-        with autocast_in(plan.device, plan.half), self._stopping(network):
-            maps = to_probabilities(network(given), self.outputs)
+        with autocast_in(plan.device, plan.half), self._stopping(member.model.network):
+            maps = to_probabilities(seen_at(member.model.network, given, member.zoom[1:]), self.outputs)
         return maps.flip(axes) if axes else maps
 
     @contextmanager

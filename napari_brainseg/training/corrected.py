@@ -14,6 +14,7 @@ from napari_brainseg.annotation.corrections import Correction, Mask
 from napari_brainseg.base.errors import InputError
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray
+from napari_brainseg.inference.pixel_size import Zoom, zoom_for
 from napari_brainseg.inference.windows import Window, plan_windows
 from napari_brainseg.model_store.preprocessing import Box, prepare, stacked
 from napari_brainseg.model_store.store import ModelRecord
@@ -80,6 +81,29 @@ def pieces_of(case: CorrectedCase, record: ModelRecord) -> list[Piece]:
     else:
         windows = plan_windows(case.confirmed.shape, record.window or case.confirmed.shape)
     return [Piece(case, w) for w in windows if case.confirmed[w].any() and case.images[(slice(None), *w)].any()]
+
+
+class DrawnPieces:
+    """Draws pieces in random order, each once before any comes again."""
+
+    def __init__(self, pieces: Sequence[Piece], chance: torch.Generator) -> None:
+        self._pieces, self._chance = pieces, chance
+        self._waiting: list[int] = []
+
+    def draw(self, count: int) -> list[Piece]:
+        """Return the next pieces."""
+        while len(self._waiting) < count:
+            self._waiting += torch.randperm(len(self._pieces), generator=self._chance).tolist()
+        drawn, self._waiting = self._waiting[:count], self._waiting[count:]
+        return [self._pieces[i] for i in drawn]
+
+
+def by_zoom(pieces: Sequence[Piece], record: ModelRecord) -> list[tuple[Zoom, list[Piece]]]:
+    """Return pieces in groups that a model sees as much enlarged, see `pixel_size`; those of one spacing are one."""
+    groups: dict[Zoom, list[Piece]] = {}
+    for piece in pieces:
+        groups.setdefault(zoom_for(record, piece.case.source.geometry.spacing), []).append(piece)
+    return list(groups.items())
 
 
 def batch_of(pieces: Sequence[Piece], record: ModelRecord) -> tuple[Tensor, Tensor, Tensor]:

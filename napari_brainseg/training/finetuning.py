@@ -25,10 +25,19 @@ from napari_brainseg.evaluation.metrics import region_dice
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import resolve_device
 from napari_brainseg.inference.memory import ran_out_of_memory, return_memory
+from napari_brainseg.inference.pixel_size import Zoom
 from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.augmentation import AugmentationSettings, change_intensities
-from napari_brainseg.training.corrected import CorrectedCase, Piece, batch_of, pieces_of, prepare_corrected
+from napari_brainseg.training.corrected import (
+    CorrectedCase,
+    DrawnPieces,
+    Piece,
+    batch_of,
+    by_zoom,
+    pieces_of,
+    prepare_corrected,
+)
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 from napari_brainseg.training.held_out import HeldOut, hold_out
 from napari_brainseg.training.masked_losses import masked_bce_dice, masked_ce_dice
@@ -97,6 +106,8 @@ class _Lesson:
 
 
 Reports = Generator[FinetuneReport, None, None]
+# Its weight in the loss, how much enlarged it is seen, images, labels, and what of them is confirmed.
+_Batch = tuple[float, Zoom, Tensor, Tensor, Tensor]
 
 
 def finetune(
@@ -243,13 +254,13 @@ def _steps(
     optimizer = torch.optim.AdamW(weights, lr=settings.rate)
     chance = torch.Generator().manual_seed(settings.seed)
     size = min(settings.batch, len(lesson.pieces)) if taught.record.spatial_dims == 2 else 1
-    lessons, repeats = _Drawn(lesson.pieces, chance), _Drawn(replay, chance)
+    lessons, repeats = DrawnPieces(lesson.pieces, chance), DrawnPieces(replay, chance)
     for step in range(1, settings.steps + 1):
         taught.token.raise_if_cancelled()
-        batches = [(1.0, _changed(*batch_of(lessons.draw(size), taught.lesson), chance))]
+        batches = _batches(1.0, lessons.draw(size), taught.lesson, chance)
         # A window of a 3-D model takes a second on a CPU: every other step repeats one.
         if replay and (taught.record.spatial_dims == 2 or step % 2):
-            batches.append((settings.replay, _changed(*batch_of(repeats.draw(size), taught.lesson), chance)))
+            batches += _batches(settings.replay, repeats.draw(size), taught.lesson, chance)
         try:
             loss, dice = _step(taught, optimizer, weights, batches)
         except (RuntimeError, MemoryError) as error:
@@ -267,35 +278,21 @@ def _steps(
         yield FinetuneReport(step, settings.steps, f"step {step} of {settings.steps}", loss, dice, held)
 
 
-class _Drawn:
-    """Draws pieces in random order, each once before any comes again."""
-
-    def __init__(self, pieces: Sequence[Piece], chance: torch.Generator) -> None:
-        self._pieces, self._chance = pieces, chance
-        self._waiting: list[int] = []
-
-    def draw(self, count: int) -> list[Piece]:
-        while len(self._waiting) < count:
-            self._waiting += torch.randperm(len(self._pieces), generator=self._chance).tolist()
-        drawn, self._waiting = self._waiting[:count], self._waiting[count:]
-        return [self._pieces[i] for i in drawn]
-
-
 def _step(
     taught: TaughtNetwork,
     optimizer: torch.optim.Optimizer,
     weights: list[nn.Parameter],
-    batches: Sequence[tuple[float, tuple[Tensor, ...]]],
+    batches: Sequence[_Batch],
 ) -> tuple[float, float]:
     """Make one step on weighted batches of images, labels and mask; return the whole loss and the first one's Dice."""
     record = taught.record
     compute_loss = masked_ce_dice if is_softmax(record.outputs) else masked_bce_dice
     optimizer.zero_grad(set_to_none=True)
     total, dice = 0.0, math.nan
-    for weight, (images, labels, confirmed) in batches:
+    for weight, zoom, images, labels, confirmed in batches:
         # A caller may hold gradients off, and gradients must not stay on across a yield.
         with torch.enable_grad():
-            logits = taught.forward(images, learning=True)
+            logits = taught.forward(images, zoom, learning=True)
             targets = to_targets(labels.to(taught.device), record.outputs, record.scheme)
             loss = weight * compute_loss(logits, targets, confirmed.to(taught.device))
             total += float(loss.detach())
@@ -310,7 +307,17 @@ def _step(
     return total, dice
 
 
-def _changed(images: Tensor, labels: Tensor, confirmed: Tensor, chance: torch.Generator) -> tuple[Tensor, ...]:
+def _batches(weight: float, pieces: Sequence[Piece], record: ModelRecord, chance: torch.Generator) -> list[_Batch]:
+    """Return what was drawn, slightly changed: a batch for each size that pixels are seen at, weighted by its share."""
+    return [
+        (weight * len(group) / len(pieces), zoom, *_changed(*batch_of(group, record), chance))
+        for zoom, group in by_zoom(pieces, record)
+    ]
+
+
+def _changed(
+    images: Tensor, labels: Tensor, confirmed: Tensor, chance: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mirror some images left to right and change the intensities of their channels a little."""
     mirrored = torch.rand(len(images), generator=chance) < 0.5
     images, labels, confirmed = (

@@ -15,12 +15,13 @@ from napari_brainseg.cases.labels import LabelArray
 from napari_brainseg.inference.decoding import to_labels, to_probabilities
 from napari_brainseg.inference.devices import autocast_for, fast_dtype
 from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.pixel_size import UNCHANGED, Zoom, seen_at
 from napari_brainseg.inference.planning import tuple_of
 from napari_brainseg.inference.postprocessing import PostProcessing
 from napari_brainseg.inference.settings import SegmentSettings
 from napari_brainseg.model_store.model import Model
 from napari_brainseg.model_store.store import ModelRecord
-from napari_brainseg.training.corrected import CorrectedCase, Piece, batch_of, pieces_of
+from napari_brainseg.training.corrected import CorrectedCase, batch_of, by_zoom, pieces_of
 from napari_brainseg.training.half_gradients import SAFE_PATCH, half_is_safe
 
 
@@ -49,13 +50,16 @@ class TaughtNetwork:
         smaller = None if window is None else tuple_of(min(size, SAFE_PATCH) for size in window)
         return replace(self.record, window=smaller)
 
-    def forward(self, images: Tensor, *, learning: bool = False) -> Tensor:
-        """Return fp32 logits of images on the CPU, computed as is fast on the device and safe for what it is for."""
+    def forward(self, images: Tensor, zoom: Zoom = UNCHANGED, *, learning: bool = False) -> Tensor:
+        """Return fp32 logits of images on the CPU, computed as is fast on the device and safe for what it is for.
+
+        A 2-D network sees the images `zoom` as large, see `inference.pixel_size`.
+        """
         images = images.to(self.device)
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
         with _learning_precision(self.device, images.shape[2:]) if learning else autocast_for(self.device):
-            logits: Tensor = self.network(images)
+            logits = seen_at(self.network, images, zoom[1:])
         return logits.float()
 
     def labels_of(self, logits: Tensor) -> LabelArray:
@@ -74,13 +78,10 @@ class TaughtNetwork:
         pieces = pieces_of(case, self.record)
         for first in range(0, len(pieces), self.batch):
             self.token.raise_if_cancelled()
-            group = pieces[first : first + self.batch]
-            labels[[p.window[0].start for p in group]] = self.labels_of(self.forward(self.images_of(group)))
+            for zoom, group in by_zoom(pieces[first : first + self.batch], self.record):
+                found = self.labels_of(self.forward(batch_of(group, self.record)[0], zoom))
+                labels[[p.window[0].start for p in group]] = found
         return labels
-
-    def images_of(self, pieces: Sequence[Piece]) -> Tensor:
-        """Return images (N, C, *spatial)."""
-        return batch_of(pieces, self.record)[0]
 
 
 def _learning_precision(device: torch.device, size: Sequence[int]) -> AbstractContextManager[None]:

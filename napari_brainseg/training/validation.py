@@ -19,8 +19,9 @@ from napari_brainseg.base.progress import Progress
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.evaluation.overlap import Counts, macro, scheme_counts
 from napari_brainseg.inference.decoding import probability_names, to_labels, to_probabilities
+from napari_brainseg.inference.pixel_size import seen_at, zoom_for
 from napari_brainseg.inference.windows import Blended, plan_windows, window_content
-from napari_brainseg.model_store.planes import turned, usable
+from napari_brainseg.model_store.planes import turned, turned_shape, usable
 from napari_brainseg.model_store.preprocessing import stacked
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
@@ -83,14 +84,15 @@ def predicted(
 
 def _slices(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
     """Return probabilities (1, R, Z, Y, X) of a 2-D network, the mean over the planes it sees the case along."""
-    planes = usable(record.preprocessing.planes, case.spacing)
+    planes, zoom = usable(record.preprocessing.planes, case.spacing), zoom_for(record, case.spacing)
     seen = []
     for plane in planes:
         volume, parts = turned(case.images, plane), []
+        zoomed = turned_shape(zoom, plane)[1:]
         for start in range(0, volume.shape[1], batch):
             places = range(start, min(start + batch, volume.shape[1]))
             images = torch.from_numpy(stacked(volume, places, record.preprocessing.neighbours)).float()
-            logits = forward(images.to(device, memory_format=torch.channels_last))
+            logits = seen_at(forward, images.to(device, memory_format=torch.channels_last), zoomed)
             parts.append(to_probabilities(logits, record.outputs).cpu())
         seen.append(turned(torch.cat(parts).transpose(0, 1), plane))
     return (sum(seen[1:], start=seen[0]) / len(seen))[None]

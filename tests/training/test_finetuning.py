@@ -12,6 +12,7 @@ from napari_brainseg.cases.labels import BRATS2017, LGG
 from napari_brainseg.cases.volume import Geometry, Volume
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.domain import Domain
 from napari_brainseg.model_store.model import Model, new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord
@@ -21,6 +22,7 @@ from napari_brainseg.training.finetuning import finetune
 from napari_brainseg.training.seat_belt import Kind
 
 SHAPE = (6, 40, 36)
+AT_ONE_MM = Domain(2, ((1, 1), (1, 1), (1, 1)), None, (0.4, 0.6), 0.0, {})
 QUICK = FinetuneSettings(steps=3, rate=1e-2, batch=2, device="cpu")
 
 
@@ -189,9 +191,12 @@ def test_the_decoder_alone_may_change(spatial_dims, inner):
     assert any(not torch.equal(old[name], new[name]) for name in old.keys() - encoder)
 
 
-@pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_it_learns_and_scores_as_the_program_segments(spatial_dims):
+@pytest.mark.parametrize(("spatial_dims", "coarse"), [(2, False), (2, True), (3, False)])
+def test_it_learns_and_scores_as_the_program_segments(spatial_dims, coarse):
     model, (case, truth) = make_model(spatial_dims), make_case()
+    if coarse:  # the one case is seen twice as large, the other as it is
+        model = replace(model, record=replace(model.record, training={"domain": AT_ONE_MM.to_json()}))
+        case = replace(case, geometry=Geometry(SHAPE, (2.0, 2.0, 2.0)))
     other, other_truth = make_case("b", shape=(5, 36, 44), seed=1)
     pairs = [(case, correct(case, truth, AXIAL)), (other, correct(other, other_truth, [ConfirmedSlice(1, 17)]))]
     settings = FinetuneSettings(steps=30, rate=1e-2, replay=0, keep=0, hold_out=False, device="cpu")
@@ -353,7 +358,7 @@ def test_less_memory_means_fewer_slices_a_step(monkeypatch):
     step, sizes = finetuning._step, []
 
     def narrow(taught, optimizer, weights, batches):
-        sizes.append(len(batches[0][1][0]))
+        sizes.append(len(batches[0][2]))
         if sizes[-1] > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return step(taught, optimizer, weights, batches)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from known_models import make_case, make_model
 
 from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.progress import run_to_end
 from napari_brainseg.cases.labels import scheme_by_id
-from napari_brainseg.model_store.preprocessing import Preprocessing
+from napari_brainseg.cases.volume import Geometry
+from napari_brainseg.inference.engine import segment
+from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.domain import Domain
+from napari_brainseg.model_store.model import Model
+from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.prepared import PreparedCase
 from napari_brainseg.training.surface_scores import surface_score
@@ -118,3 +126,19 @@ def test_scores_of_the_border_are_in_millimetres() -> None:
 def test_scores_of_the_border_that_there_are_not(name: str) -> None:
     with pytest.raises(TrainingError, match="no score"):
         check_score(name, LGG)
+
+
+def test_a_coarse_case_is_validated_as_the_program_segments_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAINSEG_FP32", "1")
+    domain = Domain(2, ((1, 1), (1, 1), (1, 1)), None, (0.4, 0.6), 0.0, {})
+    model = make_model()
+    record = replace(model.record, training={"domain": domain.to_json()}, scheme_id="brats2023")
+    whole = make_case()
+    spaced = replace(whole, geometry=Geometry(whole.geometry.shape, (2.0, 2.0, 2.0)))
+    images, box = prepare(spaced, record.channels, record.preprocessing)
+    prepared = PreparedCase("a", images.astype(np.float16), np.zeros(images.shape[1:], np.uint8), (2.0, 2.0, 2.0), box)
+    found = run_to_end(validate(model.network, [prepared], record, torch.device("cpu")))[0].found
+    segmented = run_to_end(segment(spaced, Model(record, model.network), SegmentSettings(device="cpu"))).labels[box]
+    assert (found != segmented).mean() < 0.002  # half precision of the images
+    as_it_is = run_to_end(validate(model.network, [replace(prepared, spacing=None)], record, torch.device("cpu")))
+    assert (as_it_is[0].found != segmented).mean() > 0.02
