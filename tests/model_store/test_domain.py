@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -50,9 +51,10 @@ def _arrays(case: Case) -> dict[str, Any]:
     return {name: volume.data for name, volume in case.channels.items()}
 
 
+@cache
 def _head(spacing: Spacing = SPACING, seed: int = 3) -> Case:
     """Return a case with skull and scalp under the names of a BraTS case."""
-    phantom = make_lgg_phantom(seed, slices=20)
+    phantom = make_lgg_phantom(seed, slices=8)
     named = {"flair": "flair", "t1": "pre", "t1ce": "post"}
     geometry = Geometry(phantom.geometry.shape, spacing)
     arrays = {name: phantom.channels[own].data for name, own in named.items()}

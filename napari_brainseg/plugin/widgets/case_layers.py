@@ -88,16 +88,18 @@ class CaseLayers(QObject):
         kept = [(_match(self._viewer.layers, tuple_), tuple_) for tuple_ in wanted]
         mine = {id(layer) for layer, _ in kept if layer is not None}
         same = bool(mine) if former is None else same_exam(former, case)
-        for layer in list(self._viewer.layers):
-            if identity_of(layer) is not None and id(layer) not in mine and not (same and _outlives(layer, case)):
-                self._viewer.layers.remove(layer)
-        for layer, tuple_ in kept:
-            if layer is None:
-                self.add([tuple_])
-            else:
-                _take_over(layer, tuple_)
-                self._guard(layer)
-        self.put_in_order()
+        # Without the batch napari arranges all that it draws, and collects garbage, after every single layer.
+        with self._viewer.layers.batched_update():
+            for layer in list(self._viewer.layers):
+                if identity_of(layer) is not None and id(layer) not in mine and not (same and _outlives(layer, case)):
+                    self._viewer.layers.remove(layer)
+            for layer, tuple_ in kept:
+                if layer is None:
+                    self.add([tuple_])
+                else:
+                    _take_over(layer, tuple_)
+                    self._guard(layer)
+            self.put_in_order()
         dims, camera = self._viewer.dims, self._viewer.scene.camera
         point, centre = np.array(dims.point), np.array(camera.center)
         for layer in self.ours():
