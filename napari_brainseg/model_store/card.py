@@ -40,7 +40,7 @@ _LIMITS = (
 _TOLD = (
     *("start_from", "options", "preprocessing", "augmentation", "phantoms", "sampling", "size", "data_share"),
     *("empty_share", "oversample", "epochs", "batch", "accumulate", "loss", "optimizer", "optimizer_options"),
-    *("schedule", "rate", "weight_decay", "clip", "average", "monitor", "patience", "seed", "precision"),
+    *("schedule", "rate", "weight_decay", "clip", "average", "monitor", "choose", "patience", "seed", "precision"),
 )
 _KINDS = {"held_out": "held out", "learnt": "learnt", "earlier": "earlier corrections", "phantom": "phantoms"}
 _DEFINITIONS = (
@@ -179,6 +179,8 @@ def _scored(record: ModelRecord, facts: Mapping[str, Any], kind: str) -> list[st
         who = (
             "each segmented by the model of the fold that did not learn from it"
             if kind == CROSS_VALIDATION
+            else "which did not teach the model"
+            if record.training.get("settings", {}).get("choose") == "last"
             else "which did not teach the model, but chose its best epoch: expect a little less elsewhere"
         )
         return [f"{_counted(found)}, {who}. {_DEFINITIONS}", *mean_tables(found), case_table(found)]
@@ -187,6 +189,8 @@ def _scored(record: ModelRecord, facts: Mapping[str, Any], kind: str) -> list[st
         said = (
             "Dice of whole cases, each by the member that did not learn from it; they also chose its best epoch."
             if kind == CROSS_VALIDATION
+            else "Dice of whole cases of the validation part, after the last epoch."
+            if record.training.get("settings", {}).get("choose") == "last"
             else "Dice of whole cases of the validation part, which also chose the best epoch: expect a little less "
             "elsewhere."
         )

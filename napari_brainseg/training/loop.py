@@ -248,7 +248,7 @@ def _judge(session: Session, state: RunState) -> Generator[Progress, None, _Judg
     value = _monitored(session, counts, validated)
     state.epoch += 1
     state.schedule.after_epoch(value)
-    improved = value > state.best
+    improved = value > state.best or session.settings.choose == "last"
     if improved:
         state.keep_best(value, dict(score_facts(counts, scheme)))
     return _Judged(validated, counts, value, improved)

@@ -86,6 +86,8 @@ class TrainingSettings:
         clip: Largest norm of the gradient; 0 for no limit.
         average: Decay of the exponential moving average of the weights; 0 for none.
         monitor: Validation score that chooses the best epoch, see `monitoring.score`.
+        choose: Which epoch's weights become the model: the `best` by that score, or the `last`, which is the better
+            choice where few cases validate and the rate has come down.
         patience: Epochs without a better score after which the run stops; 0 for never.
         seed: Of weights, order and augmentation.
         device: `auto`, `cpu`, `cuda` …
@@ -138,6 +140,7 @@ class TrainingSettings:
     clip: float = 5.0
     average: float = 0.0
     monitor: str = "dice"
+    choose: str = "best"
     patience: int = 0
     seed: int = 1
     device: str = "auto"
@@ -170,6 +173,10 @@ class TrainingSettings:
             given = getattr(self, name)
             if not given or len(set(given)) < len(given):
                 raise TrainingError(f"{name} is {list(given)}; it must have one name or more, each once.")
+        if self.choose not in ("best", "last"):
+            raise TrainingError(f"choose is {self.choose!r}; it must be best or last.")
+        if self.choose == "last" and self.patience:
+            raise TrainingError("With choose=last no epoch is waited for. Set patience=0, or choose=best.")
         if self.strategy == "fsdp" and self.average:
             raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
         if self.highlight and (self.sampling != "slices" or self.preprocessing.get("neighbours")):

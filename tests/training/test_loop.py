@@ -230,6 +230,28 @@ def test_the_moving_average_is_what_is_judged_and_saved(settings: TrainingSettin
     assert (averaged[weight] - fresh[weight]).abs().max() < 0.01
 
 
+def test_the_last_epoch_can_be_chosen_though_another_had_a_better_score(settings: TrainingSettings) -> None:
+    # At a rate of this size the network is soon worse than it was.
+    wild = replace(settings, epochs=3, rate=10.0, schedule="none", optimizer="sgd")
+    weights = []
+    for choose in ("best", "last"):
+        run_to_end(train(replace(wild, choose=choose, out=settings.out / choose)))
+        checkpoint = torch.load(settings.out / choose / "last.pt", weights_only=True)
+        own = load_model(settings.out / choose / "tiny").network.state_dict()
+        weights.append((own["encoder.0.0.weight"], checkpoint["network"]["encoder.0.0.weight"]))
+        assert (checkpoint["best_epoch"] == 3) == (choose == "last")
+    assert not torch.allclose(*weights[0], atol=1e-3)
+    assert torch.allclose(*weights[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"), [({"choose": "first"}, "best or last"), ({"choose": "last", "patience": 2}, "patience=0")]
+)
+def test_a_choice_of_epoch_that_makes_no_sense_is_refused(settings: TrainingSettings, choice: dict, words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        replace(settings, **choice)
+
+
 def test_a_run_without_progress_ends_early(settings: TrainingSettings) -> None:
     # Group norm keeps no running statistics: at next to no rate every epoch scores the same as the first.
     still = replace(
