@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from napari_brainseg.cases.labels import BRATS2017
 from napari_brainseg.cases.orientations import stored_as
 from napari_brainseg.cases.phantom import make_volume_phantom
 from napari_brainseg.cases.volume import Geometry, Volume
-from napari_brainseg.inference import external
+from napari_brainseg.inference import child_process, external
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.external import labels_from
 from napari_brainseg.inference.settings import SegmentSettings
@@ -122,6 +124,14 @@ def test_a_cancel_ends_the_program_and_its_children(tmp_path: Path, temporary: P
             run_to_end(run)
     assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     assert not list(temporary.iterdir())
+
+
+def test_a_child_that_hears_the_kill_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(60)"], start_new_session=True)
+    lives, asked = iter([True, True, False]), []
+    monkeypatch.setattr(child_process, "_lives", lambda one: asked.append(one.pid) or next(lives))
+    child_process._end(process)
+    assert asked == [process.pid] * 3
 
 
 @pytest.mark.usefixtures("stand_in")
