@@ -174,27 +174,20 @@ def _said(value: Any) -> str:
 def _scored(record: ModelRecord, facts: Mapping[str, Any], kind: str) -> list[str]:
     """Return the scores of the validation or the cross-validation: as they were taken, else as training found them."""
     members = len(trainings_of(record)) > 1
+    folds, last = kind == CROSS_VALIDATION, record.training.get("settings", {}).get("choose") == "last"
     found = facts.get(kind)
     if found is not None:
-        who = (
-            "each segmented by the model of the fold that did not learn from it"
-            if kind == CROSS_VALIDATION
-            else "which did not teach the model"
-            if record.training.get("settings", {}).get("choose") == "last"
-            else "which did not teach the model, but chose its best epoch: expect a little less elsewhere"
-        )
+        who = "each segmented by the model of the fold that did not learn from it"
+        if not folds:
+            who = "which did not teach the model" + (
+                "" if last else ", but chose its best epoch: expect a little less elsewhere"
+            )
         return [f"{_counted(found)}, {who}. {_DEFINITIONS}", *mean_tables(found), case_table(found)]
     own = record.scores.get(kind, {})
     if own.get("mean"):
-        said = (
-            "Dice of whole cases, each by the member that did not learn from it; they also chose its best epoch."
-            if kind == CROSS_VALIDATION
-            else "Dice of whole cases of the validation part, after the last epoch."
-            if record.training.get("settings", {}).get("choose") == "last"
-            else "Dice of whole cases of the validation part, which also chose the best epoch: expect a little less "
-            "elsewhere."
-        )
-        return [said, dice_table(own)]
+        whose = "each by the member that did not learn from it" if folds else "of the validation part"
+        epoch = "After the last epoch." if last else "They also chose the best epoch: expect a little less elsewhere."
+        return [f"Dice of whole cases, {whose}. {epoch}", dice_table(own)]
     # A model of folds has no validation part of its own, and what is not a part of any has no folds.
     return [] if members and kind == VALIDATION else [NOT_MEASURED]
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from card_records import ROBUSTNESS, trained_record
@@ -88,6 +89,17 @@ def test_what_was_not_measured_is_said():
         assert told[title].strip() == "Not measured.", title
     assert "all cases of the split were used to make them" in told["Cases that it never saw"]
     assert "Not recorded." in told["Data and licence"]
+
+
+@pytest.mark.parametrize(
+    ("choose", "words"), [("best", "They also chose the best epoch"), ("last", "After the last epoch.")]
+)
+def test_the_card_tells_whether_the_scored_cases_chose_the_epoch(choose, words):
+    record = trained_record()
+    settings = {**record.training["settings"], "choose": choose}
+    card = model_card(replace(record, training={**record.training, "settings": settings}))
+    assert words in card
+    assert ("chose" in card) == (choose == "best")
 
 
 def test_the_card_of_an_ensemble_lists_its_folds():
