@@ -14,7 +14,6 @@ from inspect import signature
 from typing import Any
 
 import torch
-from monai.losses import GeneralizedDiceLoss, HausdorffDTLoss
 from torch import Tensor, nn
 
 from napari_brainseg.base.errors import TrainingError
@@ -110,6 +109,8 @@ def _tversky(logits: Tensor, targets: Tensor, head: Head, alpha: float = 0.3, be
 
 def _generalised_dice(logits: Tensor, targets: Tensor, head: Head) -> Tensor:
     """MONAI's (Sudre 2017, arXiv:1707.03237), pooled over the batch, since an empty slice would have no weight."""
+    from monai.losses import GeneralizedDiceLoss  # not above: importing MONAI takes seconds, and few runs need it
+
     measure = GeneralizedDiceLoss(softmax=head.softmax, sigmoid=not head.softmax, batch=True)
     loss: Tensor = measure(logits.float(), targets.float())
     return loss
@@ -117,6 +118,8 @@ def _generalised_dice(logits: Tensor, targets: Tensor, head: Head) -> Tensor:
 
 def _hausdorff_dt(logits: Tensor, targets: Tensor, head: Head, alpha: float = 2.0) -> Tensor:
     """MONAI's (Karimi 2019, arXiv:1904.10030)."""
+    from monai.losses import HausdorffDTLoss
+
     loss: Tensor = HausdorffDTLoss(alpha=alpha, include_background=True)(*head.foreground(logits, targets))
     return loss
 

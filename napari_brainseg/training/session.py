@@ -11,11 +11,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
+from importlib.metadata import version
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
-import monai
 import numpy as np
 import torch
 from lightning_fabric import Fabric
@@ -338,7 +338,7 @@ def facts_of(settings: TrainingSettings) -> dict[str, Any]:
         "settings": shown,
         "napari-brainseg": __version__,
         "torch": torch.__version__,
-        "monai": monai.__version__,
+        "monai": version("monai"),  # importing it takes seconds
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": platform.system(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,19 +46,65 @@ def plugins_found_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def filters_read_once() -> Iterator[None]:
+    """For every image layer vispy reads the same file of filters; read it once."""
+    from vispy.visuals import image, volume
+
+    read = functools.cache(image.load_spatial_filters)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (image, volume):
+            patch.setattr(module, "load_spatial_filters", read)
+        yield
+
+
 @pytest.fixture
 def case_folder(tmp_path: Path) -> Path:
-    return write_case(tmp_path / "data")
+    """Two of the four channels: each layer that napari makes takes a tenth of a second."""
+    return write_case(tmp_path / "data", channels=("flair", "t1ce"))
+
+
+@pytest.fixture(scope="session")
+def kept_window(qapp: Any) -> Iterator[Any]:
+    """A real viewer that the tests of one process use in turn, since a window takes longer to make than most tests."""
+    from napari import Viewer
+    from napari._qt.qt_viewer import QtViewer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda thread: None)
+        viewer = Viewer(show=False, show_welcome_screen=False)
+    QtViewer._instances.discard(viewer.window._qt_viewer)  # where make_napari_viewer looks for windows left behind
+    yield viewer
+    viewer.close()
 
 
 @pytest.fixture
-def workbench(make_napari_viewer: Callable[..., Any], own_home: Path) -> Iterator[Any]:
+def clean_window(kept_window: Any) -> Iterator[Any]:
+    """The viewer of this process, as empty as a new one before and after.
+
+    Override it with `make_napari_viewer` where the window is shown, drawn or closed: a second drawing, with the layers
+    of another test, can crash in OpenGL.
+    """
+    from napari.settings import get_settings
+
+    get_settings().reset()
+    yield kept_window
+    with kept_window.layers.batched_update():
+        kept_window.layers.clear()
+    for dock in list(kept_window.window.dock_widgets.values()):
+        kept_window.window.remove_dock_widget(dock)
+    kept_window.dims.ndisplay, kept_window.dims.order = 2, (0, 1)
+    kept_window.reset_view()
+    get_settings().reset()
+
+
+@pytest.fixture
+def workbench(clean_window: Any, own_home: Path) -> Iterator[Any]:
     """A workbench docked in a viewer that is not shown."""
     from napari_brainseg.plugin.widgets.workbench import Workbench
 
-    viewer = make_napari_viewer()
-    workbench = Workbench(viewer)
-    viewer.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
+    workbench = Workbench(clean_window)
+    clean_window.window.add_dock_widget(workbench, name="Brain segmentation", area="right")
     yield workbench
     workbench.close_down()
 

@@ -9,6 +9,12 @@ from napari_brainseg.plugin.widgets.split_layers import SplitBy
 from napari_brainseg.plugin.widgets.working_labels import StartFrom
 
 
+@pytest.fixture
+def case_folder(tmp_path):
+    """All four channels."""
+    return write_case(tmp_path / "data")
+
+
 def _drop(viewer, path):
     """Add what the plugin's reader gives for one file, as napari does for each file of a drop."""
     for data, attributes, kind in get_reader(str(path))(str(path)):

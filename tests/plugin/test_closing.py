@@ -9,6 +9,12 @@ from napari_brainseg.plugin.widgets.closing import Answer, Closing
 
 
 @pytest.fixture
+def clean_window(make_napari_viewer):
+    """A window of its own, since it is closed here."""
+    return make_napari_viewer()
+
+
+@pytest.fixture
 def window(qtbot):
     window = QWidget()
     qtbot.addWidget(window)

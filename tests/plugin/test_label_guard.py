@@ -8,9 +8,9 @@ from strokes import drag
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
+def viewer(clean_window):
     """The real window: encircling lives in its canvas, the spin box in its controls."""
-    return make_napari_viewer()
+    return clean_window
 
 
 def test_no_key_and_no_spin_box_selects_a_label_outside_the_scheme(bridge, heard):

@@ -6,9 +6,9 @@ from strokes import assert_one_truth, drag
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
+def viewer(clean_window):
     """The real window: encircling lives in its canvas, the spin box in its controls."""
-    return make_napari_viewer()
+    return clean_window
 
 
 def test_a_stroke_is_one_edit_and_is_heard_at_every_move(bridge, heard):

@@ -9,6 +9,12 @@ from napari_brainseg.plugin.widgets.canvas import slice_sliders
 
 
 @pytest.fixture
+def clean_window(make_napari_viewer):
+    """A window of its own, since it is shown here."""
+    return make_napari_viewer()
+
+
+@pytest.fixture
 def shown(opened, qtbot):
     """A workbench in a window on the screen, with labels to work on."""
     opened.segment_control.start_from(opened.segment_panel.start_box.itemData(0))

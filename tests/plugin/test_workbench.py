@@ -10,6 +10,12 @@ from napari_brainseg.plugin.widgets.split_layers import SplitBy
 from napari_brainseg.plugin.widgets.working_labels import StartFrom
 
 
+@pytest.fixture
+def case_folder(tmp_path):
+    """All four channels."""
+    return write_case(tmp_path / "data")
+
+
 def _names(viewer):
     return [layer.name for layer in viewer.layers]
 
