@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from napari_brainseg.cases.case import Case
 from napari_brainseg.inference.decoding import to_labels, to_probabilities
 from napari_brainseg.model_store.model import Model, new_network
+from napari_brainseg.model_store.planes import turned, usable
 from napari_brainseg.model_store.preprocessing import Box, prepare
 
 ROOT = Path(__file__).parents[1]
@@ -48,9 +49,12 @@ def prepared(case: Case, model: Model, *, crop: bool) -> tuple[Tensor, Box]:
 
 def labelled(logits: Tensor, case: Case, model: Model, box: Box) -> NDArray[np.uint8]:
     """Return the labels of logits (1, K, z, y, x) on the case's grid."""
-    record = model.record
+    return _painted(to_probabilities(logits, model.record.outputs), case, model, box)
+
+
+def _painted(probabilities: Tensor, case: Case, model: Model, box: Box) -> NDArray[np.uint8]:
     labels = np.zeros(case.geometry.shape, np.uint8)
-    labels[box] = to_labels(to_probabilities(logits, record.outputs), record.outputs, record.scheme)[0].numpy()
+    labels[box] = to_labels(probabilities, model.record.outputs, model.record.scheme)[0].numpy()
     return labels
 
 
@@ -79,12 +83,16 @@ def one_window(case: Case, model: Model, network: nn.Module) -> NDArray[np.uint8
 
 
 def plain_slices(case: Case, model: Model, network: nn.Module, batch: int) -> NDArray[np.uint8]:
-    """Segment slices in fp32, so many at once."""
+    """Segment slices of the whole grid in fp32, so many at once, along all planes that the model sees a case along."""
+    record = model.record
     images, box = prepared(case, model, crop=False)
-    slices = images[0].transpose(0, 1).contiguous()
-    with torch.inference_mode():
-        logits = torch.cat([network(part) for part in slices.split(batch)])
-    return labelled(logits.transpose(0, 1)[None], case, model, box)
+    seen = []
+    for plane in usable(record.preprocessing.planes, case.geometry.spacing):
+        slices = turned(images[0], plane).transpose(0, 1).contiguous()
+        with torch.inference_mode():
+            logits = torch.cat([network(part) for part in slices.split(batch)])
+        seen.append(turned(to_probabilities(logits, record.outputs).transpose(0, 1), plane))
+    return _painted(torch.stack(seen).mean(0)[None], case, model, box)
 
 
 def nnunet(case: Case, model: Model, *, mirrors: bool) -> Callable[[], tuple[NDArray[np.uint8], float, float]] | None:

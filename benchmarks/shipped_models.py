@@ -1,9 +1,9 @@
 """The shipped models on real cases that they did not learn from, where there are such: Dice; time against a plain loop.
 
 Needs BRAINSEG_DATA. The plain loop is what a short script does with the same network and weights: fp32, contiguous, one
-whole axial slice at a time. A ratio above 1 means that brainseg is quicker; a model that sees a case along three planes
-does three times the work of the loop. Dice is that of whole patients, per region. Every case was learned from by some
-member of an ensemble of folds: its scores are those of its cross-validation, in its card.
+whole slice at a time, along the planes that the model sees. A ratio above 1 means that brainseg is quicker. Dice is
+that of whole patients, per region. Every case was learned from by some member of an ensemble of folds: its scores are
+those of its cross-validation, in its card.
 """
 
 from __future__ import annotations
@@ -12,34 +12,16 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from benchmarks.inference_peers import plain_network, plain_slices
 from benchmarks.timing import compared, in_turn
 from napari_brainseg.base.progress import run_to_end
-from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.reading import find_cases, read_case
 from napari_brainseg.evaluation.metrics import region_dice
-from napari_brainseg.inference.decoding import to_labels, to_probabilities
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.model_store.ensembles import trainings_of
 from napari_brainseg.model_store.model import Model, load_model
-from napari_brainseg.model_store.preprocessing import Preprocessing, prepare
 from napari_brainseg.model_store.store import find_model
-
-
-def plain_loop(case: Case, model: Model) -> np.ndarray:
-    """Segment every slice of the whole grid, one by one, in fp32."""
-    record = model.record
-    kept = record.preprocessing
-    images, _ = prepare(
-        case, record.channels, Preprocessing(crop=False, clip=kept.clip, zero_background=kept.zero_background)
-    )
-    labels = np.zeros(case.geometry.shape, np.uint8)
-    with torch.inference_mode():
-        for z in range(len(labels)):
-            logits = model.network(torch.from_numpy(images[:, z].copy())[None])
-            labels[z] = to_labels(to_probabilities(logits, record.outputs), record.outputs, record.scheme)[0].numpy()
-    return labels
 
 
 def unseen(model: Model) -> list[str]:
@@ -69,7 +51,10 @@ def run() -> None:
         if rows:
             means = {region: float(np.mean([row[region] for row in rows])) for region in rows[0]}
             print(f"{name} mean of {len(rows)}: " + ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+        network = plain_network(model)
         ours, theirs = in_turn(
-            lambda c=case, m=model: run_to_end(segment(c, m)), lambda c=case, m=model: plain_loop(c, m), repeats=3
+            lambda c=case, m=model: run_to_end(segment(c, m)),
+            lambda c=case, m=model, n=network: plain_slices(c, m, n, 1),
+            repeats=3,
         )
         print(compared(f"segment {case.id}", ours, theirs, "plain fp32 loop"))
