@@ -31,9 +31,9 @@ app: setup
 	@[ -z '$(SCREEN)' ] || { echo "There is no display for a window. Run make demo to get a picture of it." >&2; exit 1; }
 	@$(BIN)/brainseg app
 
-# One process for each core, each with a virtual screen of its own.
+# One process for each core, each with a virtual screen of its own. Files go to them in the order of tests/conftest.py.
 test: setup
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: setup
 	@$(BIN)/ruff check .

@@ -17,6 +17,16 @@ _napari_home = tempfile.TemporaryDirectory(prefix="brainseg-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_napari_home.name) / "settings.yaml")
 
 
+# Tests that start processes or open windows take longest. They come first, so that at the end quick ones are left to
+# share out, and no worker waits for another one's last file.
+_FIRST = ("training", "cli", "plugin")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the folders of long tests to the front."""
+    items.sort(key=lambda item: _FIRST.index(folder) if (folder := item.path.parent.name) in _FIRST else len(_FIRST))
+
+
 def pytest_unconfigure() -> None:
     """Remove the settings folder that napari wrote to."""
     _napari_home.cleanup()
