@@ -1,10 +1,9 @@
 """Correcting and teaching, by a simulated annotator on patients that the model has never seen.
 
-Needs BRAINSEG_DATA and `BRAINSEG_ANNOTATION_MODELS`, a folder with the models `lgg` and `brats`, trained on the parts
-of `benchmarks/annotation_splits.json`, which is the `split`:
-
-    brainseg train --config docs/studies/lgg.yaml data=… out=… split=… split_name=lgg epochs=16
-    brainseg train --config docs/studies/brats.yaml data=… out=… split=… split_name=brats epochs=24
+Needs BRAINSEG_DATA and `BRAINSEG_CROSS_VALIDATION`, the folder of the runs of `docs/studies/shipped_models.md`: the
+networks of the first fold of LGG and of two folds of BraTS (`lgg-1/lgg`, `brats-1/brats`, `brats-3/brats`) are taught
+on the cases that they did not learn from. `annotation_groups.json` says which of these are annotated; the others show
+what is forgotten.
 
 Compared are (a) no fine-tuning, with the same ranking of slices, (b) the common recipe of the peers
 (`plain_finetuning`), and (c) random slices.
@@ -28,7 +27,8 @@ from napari_brainseg.model_store.model import Model, load_model
 from napari_brainseg.training.finetune_settings import FinetuneSettings
 
 HERE = Path(__file__).parent
-GROUPS = ("lgg", "brats")
+GROUPS = ("lgg-1", "brats-1", "brats-3")
+_FOLDERS = {"lgg": "kaggle_3m", "brats": "BraTS18"}
 COUNTS = (3, 5, 10)
 ENOUGH = 0.95
 A_ROUND = 3  # slices that are corrected before the model is taught again
@@ -45,7 +45,7 @@ class Group:
     others: tuple[Patient, ...]
 
     def besides(self, patient: Patient) -> list[Patient]:
-        """Return the others but for one: those of BraTS are the whole fold that the model has not seen."""
+        """Return the others but for one: those of BraTS are the whole fold, the annotated among them."""
         return [other for other in self.others if other.case.id != patient.case.id]
 
     def fresh(self) -> Iterator[Patient]:
@@ -56,15 +56,16 @@ class Group:
 
 def groups(names: Sequence[str] = GROUPS) -> list[Group]:
     """Return what there is to work on; empty, with a line, where data or models are missing."""
-    data, models = os.environ.get("BRAINSEG_DATA"), os.environ.get("BRAINSEG_ANNOTATION_MODELS")
-    if not data or not models:
-        print("annotation: set BRAINSEG_DATA and BRAINSEG_ANNOTATION_MODELS")
+    data, runs = os.environ.get("BRAINSEG_DATA"), os.environ.get("BRAINSEG_CROSS_VALIDATION")
+    if not data or not runs:
+        print("annotation: set BRAINSEG_DATA and BRAINSEG_CROSS_VALIDATION")
         return []
     members = json.loads((HERE / "annotation_groups.json").read_text())
     found = []
     for name in names:
-        model = load_model(Path(models) / name)
-        files = {f.id: f for f in find_cases(Path(data) / ("kaggle_3m" if name == "lgg" else "BraTS18"))}
+        kind = name.partition("-")[0]
+        model = load_model(Path(runs) / name / kind)
+        files = {f.id: f for f in find_cases(Path(data) / _FOLDERS[kind])}
         parts = {
             part: tuple(Patient.of(read_case(files[case_id]), model) for case_id in members[name][part])
             for part in ("annotated", "others")

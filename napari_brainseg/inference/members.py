@@ -103,7 +103,11 @@ def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress,
     common = tuple_of(slice(min(s.start for s in a), max(s.stop for s in a)) for a in zip(*boxes, strict=True))
     placed = {how: _placed(images, box, common) for how, (images, box) in made.items()}
     members = [
-        Member(m, placed[m.record.channels, m.record.preprocessing], zoom_for(m.record, case.geometry.spacing))
+        Member(
+            m,
+            placed[m.record.channels, m.record.preprocessing],
+            zoom_for(m.record, case.geometry.spacing, case.geometry.shape),
+        )
         for m in models
     ]
     return members, common

@@ -3,6 +3,9 @@
 A network that learned at 1 mm takes a tumour at 2 mm for one of half the size, which it has never seen. Slices are
 resampled on the way into the network and its logits on the way out, so that all else stays on the case's own grid. The
 distance of slices plays no part for a network that sees one at a time.
+
+Pictures (PNG, tif) do not say the size of their pixels. One so small that a head of the training would not fit, or as
+much larger, is taken to show as much of the patient as those of the training did.
 """
 
 from __future__ import annotations
@@ -22,17 +25,24 @@ _NEAR = 1.25  # times the size of the training: images were scaled by a fifth th
 _MOST = 4.0  # beyond which a slice holds too little, or there would be too much of it
 
 
-def zoom_for(record: ModelRecord, spacing: Sequence[float] | None) -> Zoom:
+def zoom_for(record: ModelRecord, spacing: Sequence[float] | None, shape: Sequence[int]) -> Zoom:
     """Return by what the size of a case in pixels is multiplied along (Z, Y, X) before a model sees slices of it.
 
-    All 1 for 3-D models, and where the spacing of the case, or of the model's training cases, is unknown.
+    All 1 for 3-D models, and where the case does not say the spacing though the model's training cases did.
 
     Args:
-        record: The model, which says the spacings that it learned at (see `model_store.domain`).
+        record: The model, which says the spacings that it learned at, or how large its pictures were (see
+            `model_store.domain`).
         spacing: Of the case, mm along (Z, Y, X).
+        shape: Of the whole case, (Z, Y, X).
     """
     domain = Domain.from_json(record.training.get("domain"))
-    if record.spatial_dims != 2 or spacing is None or domain is None or domain.spacing is None:
+    if record.spatial_dims != 2 or domain is None:
+        return UNCHANGED
+    if domain.spacing is None:
+        factor = domain.field_of_view(shape)
+        return 1.0, factor, factor
+    if spacing is None:
         return UNCHANGED
     z, y, x = (_factor(own, *learned) for own, learned in zip(spacing, domain.spacing, strict=True))
     return z, y, x

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brainseg.cases.case import Case
-from napari_brainseg.cases.volume import Spacing
+from napari_brainseg.cases.volume import Shape, Spacing
 from napari_brainseg.model_store.store import ModelRecord
 
 Range = tuple[float, float]
@@ -22,6 +22,8 @@ _SAMPLED = (32, 64, 64)  # about as many voxels along (Z, Y, X) are looked at
 _FEWEST_VOXELS = 300  # of the head, below which its statistics say nothing
 _FEWEST_CASES = 5  # below which the looks of channels are not learnt
 _THICKER = 2.5  # times the spacing of the training: half the resolution is still near what augmentation shows
+_SAME_VIEW = 1.6  # times more or fewer pixels than in training; heads were four fifths of the picture and more there
+_MOST_ENLARGED = 4.0
 _TILT = 15.0  # degrees beyond those of the training
 _BACKGROUND = 0.15  # share of empty voxels around the brain beyond the training's range
 _NEGATIVE = 0.005  # share of voxels below 0 beyond the training's
@@ -39,6 +41,7 @@ class CaseFacts:
     """What one case looks like.
 
     Attributes:
+        shape: Voxels along (Z, Y, X).
         spacing: mm along (Z, Y, X), or None where it is unknown.
         tilt: Degrees between the grid's axes and the patient's, or None where the place in space is unknown.
         background: Share of voxels that are 0 in every channel within the box around the head; about half of it
@@ -48,6 +51,7 @@ class CaseFacts:
             by two channels in alphabetical order (`flair+t1`), their rank correlation there.
     """
 
+    shape: Shape
     spacing: Spacing | None
     tilt: float | None
     background: float
@@ -62,6 +66,7 @@ class Domain:
     Attributes:
         cases: How many were measured.
         spacing: Smallest and largest mm along (Z, Y, X), or None where it was not known of all.
+        pixels: Smallest and largest of the longer sides of their slices, or None where that was not recorded.
         tilt: Largest tilt in degrees, or None where it was not known of all.
         background: Smallest and largest share of empty voxels around the head.
         negative: Largest share of voxels below 0.
@@ -76,6 +81,7 @@ class Domain:
     negative: float
     looks: Mapping[str, tuple[Range, ...]]
     evidence: float = _LEAST_EVIDENCE
+    pixels: Range | None = None
 
     @classmethod
     def of(cls, facts: Sequence[CaseFacts], channels: Sequence[str]) -> Self:
@@ -91,6 +97,7 @@ class Domain:
             negative=max((share for f in facts for share, _ in f.negative.values()), default=0.0),
             looks=_learnt([f.looks for f in facts], channels),
             evidence=_needed_evidence([f.looks for f in facts], channels),
+            pixels=(float(min(max(f.shape[1:]) for f in facts)), float(max(max(f.shape[1:]) for f in facts))),
         )
 
     @classmethod
@@ -108,9 +115,22 @@ class Domain:
                 negative=float(given["negative"]),
                 looks={str(name): tuple(_range(one) for one in look) for name, look in given["looks"].items()},
                 evidence=float(given["evidence"]),
+                pixels=None if given.get("pixels") is None else _range(given["pixels"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             return None
+
+    def field_of_view(self, shape: Sequence[int]) -> float:
+        """Return by what slices of a case, (Z, Y, X) voxels, must be enlarged to be as many pixels wide as those here.
+
+        1 where that is not far off, as the case may be a part, or so far off that too little is left to see, or where
+        the size of pixels is known here.
+        """
+        if self.pixels is None or self.spacing is not None or min(*self.pixels, *shape) <= 0:
+            return 1.0
+        (low, high), side = self.pixels, max(shape[1:])
+        factor = min(max(side, low), high) / side
+        return factor if _SAME_VIEW < max(factor, 1 / factor) <= _MOST_ENLARGED else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for `model.json`, to four digits."""
@@ -171,6 +191,12 @@ def _skull_in_words(domain: Domain, facts: CaseFacts, model: str) -> Iterator[st
 
 
 def _grid_in_words(domain: Domain, facts: CaseFacts, model: str) -> Iterator[str]:
+    if domain.field_of_view(facts.shape) != 1 and domain.pixels is not None:
+        yield (
+            f"The slices are {max(facts.shape[1:])} pixels wide, those that {model} was made for "
+            f"{domain.pixels[1]:.0f}: they are taken for whole heads at another pixel size; expect a worse result, and "
+            "a wrong one if they are parts of slices."
+        )
     if domain.spacing is not None and facts.spacing is not None:
         excess = [own / high for own, (_, high) in zip(facts.spacing, domain.spacing, strict=True)]
         axis = int(np.argmax(excess))
@@ -218,7 +244,7 @@ def _measured(case: Case) -> CaseFacts:
         empty = np.logical_and.reduce([image == 0 for image in images.values()])
         background = float(empty[_box(head)].mean())
         looks = _looks({name: image[head] for name, image in images.items()})
-    return CaseFacts(case.geometry.spacing, _tilt(case), background, negative, looks)
+    return CaseFacts(case.geometry.shape, case.geometry.spacing, _tilt(case), background, negative, looks)
 
 
 def _head(images: Sequence[NDArray[np.float32]]) -> NDArray[np.bool_]:

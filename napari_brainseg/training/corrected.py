@@ -102,7 +102,8 @@ def by_zoom(pieces: Sequence[Piece], record: ModelRecord) -> list[tuple[Zoom, li
     """Return pieces in groups that a model sees as much enlarged, see `pixel_size`; those of one spacing are one."""
     groups: dict[Zoom, list[Piece]] = {}
     for piece in pieces:
-        groups.setdefault(zoom_for(record, piece.case.source.geometry.spacing), []).append(piece)
+        grid = piece.case.source.geometry
+        groups.setdefault(zoom_for(record, grid.spacing, grid.shape), []).append(piece)
     return list(groups.items())
 
 

@@ -15,7 +15,7 @@ from napari_brainseg.cases.attaching import without_mask
 from napari_brainseg.cases.case import Case
 from napari_brainseg.cases.labels import LabelArray, LabelScheme
 from napari_brainseg.cases.reading import CaseFiles, OpenOptions, find_cases, read_case
-from napari_brainseg.cases.volume import Spacing
+from napari_brainseg.cases.volume import Shape, Spacing
 from napari_brainseg.model_store.planes import PLANES, turned, turned_shape, usable
 from napari_brainseg.model_store.preprocessing import Box, Preprocessing, prepare
 
@@ -24,7 +24,8 @@ from napari_brainseg.model_store.preprocessing import Box, Preprocessing, prepar
 class PreparedCase:
     """A case as the network sees it: images float16 (C, Z, Y, X) and labels uint8 (Z, Y, X) on the same crop.
 
-    `spacing` is in mm along (Z, Y, X), or None where it is unknown; `box` is where the crop lies in the case.
+    `spacing` is in mm along (Z, Y, X), or None where it is unknown; `box` is where the crop lies in the case, and
+    `shape` that of the whole case, or None where nothing was cropped.
     """
 
     id: str
@@ -32,6 +33,7 @@ class PreparedCase:
     labels: LabelArray
     spacing: Spacing | None = None
     box: Box | None = None
+    shape: Shape | None = None
 
 
 Preparing = Callable[[], PreparedCase]
@@ -60,7 +62,8 @@ def prepare_labelled(case: Case, channels: Sequence[str], scheme: LabelScheme, s
         )
     images, box = prepare(case, channels, settings)
     labels = case.labels.scheme.convert(np.asarray(case.labels.volume.data[box], np.uint8), scheme)
-    return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels), case.geometry.spacing, box)
+    grid = case.geometry
+    return PreparedCase(case.id, images.astype(np.float16), np.ascontiguousarray(labels), grid.spacing, box, grid.shape)
 
 
 def seen_along(case: PreparedCase, plane: str) -> PreparedCase:

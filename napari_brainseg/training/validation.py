@@ -84,7 +84,8 @@ def predicted(
 
 def _slices(forward: Forward, case: PreparedCase, record: ModelRecord, device: torch.device, batch: int) -> Tensor:
     """Return probabilities (1, R, Z, Y, X) of a 2-D network, the mean over the planes it sees the case along."""
-    planes, zoom = usable(record.preprocessing.planes, case.spacing), zoom_for(record, case.spacing)
+    planes = usable(record.preprocessing.planes, case.spacing)
+    zoom = zoom_for(record, case.spacing, case.shape or case.labels.shape)
     seen = []
     for plane in planes:
         volume, parts = turned(case.images, plane), []

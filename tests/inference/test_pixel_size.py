@@ -64,18 +64,60 @@ def block(spacing: tuple[float, float, float] | None, shape: tuple[int, int, int
 )
 def test_pixels_become_as_large_as_those_of_the_training(spacing, zoom) -> None:
     record = learned_at(make_model(), (1, 1), (1, 1), (1, 1)).record
-    assert zoom_for(record, spacing) == pytest.approx(zoom)
+    assert zoom_for(record, spacing, SHAPE) == pytest.approx(zoom)
 
 
 def test_the_nearest_size_of_the_training_counts() -> None:
     record = learned_at(make_model(), (2, 6), (0.5, 1), (0.5, 1)).record
-    assert zoom_for(record, (3, 0.7, 2)) == (1, 1, 2)
-    assert zoom_for(record, (3, 0.25, 0.25)) == (1, 0.5, 0.5)
+    assert zoom_for(record, (3, 0.7, 2), SHAPE) == (1, 1, 2)
+    assert zoom_for(record, (3, 0.25, 0.25), SHAPE) == (1, 0.5, 0.5)
 
 
 def test_models_that_know_no_size_and_those_of_windows_see_cases_as_they_are() -> None:
-    assert zoom_for(make_model().record, (2, 2, 2)) == UNCHANGED
-    assert zoom_for(learned_at(make_model(3), (1, 1), (1, 1), (1, 1)).record, (2, 2, 2)) == UNCHANGED
+    assert zoom_for(make_model().record, (2, 2, 2), SHAPE) == UNCHANGED
+    assert zoom_for(learned_at(make_model(3), (1, 1), (1, 1), (1, 1)).record, (2, 2, 2), SHAPE) == UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor"),
+    [
+        ((20, 128, 128), 2),
+        ((1, 120, 150), 256 / 150),
+        ((20, 512, 512), 0.5),
+        ((20, 170, 200), 1),  # may be cut out
+        ((20, 256, 256), 1),
+        ((20, 240, 300), 1),
+        ((20, 32, 48), 1),  # too little is left of a head
+    ],
+)
+def test_pictures_much_smaller_or_larger_show_as_much_of_the_head(shape, factor) -> None:
+    domain = Domain(3, None, None, (0, 0.2), 0.0, {}, pixels=(256, 256))
+    record = replace(make_model().record, training={"domain": domain.to_json()})
+    assert zoom_for(record, None, shape) == pytest.approx((1, factor, factor))
+
+
+def test_pictures_within_a_wide_range_of_the_training_stay_as_they_are() -> None:
+    domain = Domain(3, None, None, (0, 0.2), 0.0, {}, pixels=(100, 400))
+    assert domain.field_of_view((1, 120, 100)) == 1
+    assert domain.field_of_view((1, 50, 40)) == 2
+
+
+def test_a_size_in_mm_that_is_known_counts_alone() -> None:
+    domain = Domain(3, ((1, 1), (1, 1), (1, 1)), None, (0, 0.2), 0.0, {}, pixels=(256, 256))
+    record = replace(make_model().record, training={"domain": domain.to_json()})
+    assert zoom_for(record, (1, 1, 1), (20, 128, 128)) == UNCHANGED
+    assert zoom_for(record, None, (20, 128, 128)) == UNCHANGED
+
+
+def test_small_pictures_are_seen_enlarged_and_labels_lie_on_their_own_pixels(monkeypatch) -> None:
+    monkeypatch.setenv("BRAINSEG_FP32", "1")
+    network = Witness()
+    domain = Domain(3, None, None, (0, 0.2), 0.0, {}, pixels=(24, 24))
+    record = replace(make_model().record, training={"domain": domain.to_json()})
+    labels = run_to_end(segment(block(None), Model(record, network), SegmentSettings(device="cpu"))).labels
+    assert (24, 20) in network.sizes
+    assert labels.shape == SHAPE
+    assert ndimage.center_of_mass(labels > 0) == pytest.approx((1.5, 5.5, 3.5))
 
 
 def test_what_is_the_same_everywhere_stays_so_at_any_size() -> None:
@@ -114,4 +156,4 @@ def test_each_plane_has_its_own_size() -> None:
 
 def test_a_record_of_the_domain_that_is_damaged_changes_nothing() -> None:
     record: ModelRecord = replace(make_model().record, training={"domain": {"spacing": "1 mm"}})
-    assert zoom_for(record, (2, 2, 2)) == UNCHANGED
+    assert zoom_for(record, (2, 2, 2), SHAPE) == UNCHANGED

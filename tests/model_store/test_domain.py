@@ -169,6 +169,20 @@ def test_somewhat_thicker_slices_and_an_unknown_spacing_are_not_told(domain: Dom
         assert unlike(domain, _facts(_with(case, _arrays(case), Geometry(SHAPE, spacing))), "m") == []
 
 
+def test_slices_of_other_size_in_pixels_are_told_where_no_size_in_mm_is_known(domain: Domain, case: Case) -> None:
+    unknown = replace(domain, spacing=None, pixels=(128.0, 128.0))
+    facts = replace(_facts(case), spacing=None)
+
+    told = unlike(unknown, facts, "m")
+
+    assert domain.pixels == (64, 64)
+    assert told[0].startswith(
+        "The slices are 64 pixels wide, those that m was made for 128: they are taken for whole heads"
+    )
+    assert unlike(replace(unknown, pixels=(64.0, 96.0)), facts, "m") == []
+    assert Domain.from_json(json.loads(json.dumps(unknown.to_json()))).pixels == (128, 128)
+
+
 @pytest.mark.parametrize(("degrees", "told"), [(10, False), (30, True)])
 def test_a_native_grid_that_is_tilted_is_told_by_its_angle(
     domain: Domain, case: Case, degrees: float, told: bool
