@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_brainseg.base.errors import BrainsegError, TrainingError
 from napari_brainseg.base.progress import Progress, run_to_end
-from napari_brainseg.training.settings import TrainingSettings, read_settings
+from napari_brainseg.training.settings import TrainingSettings, read_settings, without_place
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _ALONE = ("closed by peer", "reset by peer", "gloo/transport", "nccl")
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_brainseg.training.loop import train  # torch loads here, after the settings are known good
 
     # Where the data lie and the run is kept is this machine's affair, not the model's.
-    kept = [o for o in args.overrides if not o.startswith(("data=", "out="))]
+    kept = [_without_place(o) for o in args.overrides if not o.startswith(("data=", "out="))]
     command = " ".join(["brainseg train --config", str(args.config), "data=FOLDER", "out=FOLDER", *kept])
     checkpoint = settings.out / "last.pt"
     before = _written(checkpoint)
@@ -53,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
     if _speaks():
         print(settings.out / settings.name)
     return 0
+
+
+def _without_place(override: str) -> str:
+    name, equals, value = override.partition("=")
+    return f"{name}={without_place(value)}" if equals and name == "start_from" else override
 
 
 def _written(path: Path) -> int:

@@ -24,7 +24,7 @@ from napari_brainseg.model_store.card_tables import (
     sequence_table,
     table,
 )
-from napari_brainseg.model_store.ensembles import Training, trainings_of
+from napari_brainseg.model_store.ensembles import EARLIER, Training, trainings_of
 from napari_brainseg.model_store.folders import DIAGRAM
 from napari_brainseg.model_store.lineage import learnt_cases, slices_in_words
 from napari_brainseg.model_store.store import ModelRecord
@@ -140,7 +140,12 @@ def _cases(record: ModelRecord, trainings: tuple[Training, ...]) -> list[str]:
 
 
 def _parts(training: Training) -> Iterator[str]:
-    words = {"train": "Learned from", "validation": "Validated on", "test": "Kept back for the test"}
+    words = {
+        "train": "Learned from",
+        EARLIER: "Learned from before, by the model that it began with",
+        "validation": "Validated on",
+        "test": "Kept back for the test",
+    }
     for part, said in words.items():
         if training.cases.get(part):
             yield f"{said} ({len(training.cases[part])}): {_listed(training, part)}."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_brainseg.base.errors import InputError, ModelError
-from napari_brainseg.model_store.ensembles import trainings_of
+from napari_brainseg.model_store.ensembles import learned_cases, trainings_of
 from napari_brainseg.model_store.folders import RECORDS
 from napari_brainseg.model_store.store import ModelRecord
 
@@ -103,17 +103,14 @@ def _kind_of(told: Mapping[str, Any], path: Path, record: ModelRecord) -> str:
     if not is_own(models, record):
         raise InputError(f"{path} holds scores of other weights than those of {record.name}. Evaluate it anew.")
     scored = set(told["cases"])
-    by_part = {
-        part: {case for training in trainings_of(record) for case in training.cases.get(part, ())}
-        for part in ("train", "validation")
-    }
-    known = scored & by_part["train"]
+    validated = {case for training in trainings_of(record) for case in training.cases.get("validation", ())}
+    known = scored & learned_cases(record)
     if known:
         raise InputError(
             f"{path} scores {record.name} on {len(known)} of the cases it learnt from, such as {min(known)}. Take "
             "scores of others."
         )
-    return VALIDATION if scored <= by_part["validation"] or told.get("part") == "validation" else HOLD_OUT
+    return VALIDATION if scored <= validated or told.get("part") == "validation" else HOLD_OUT
 
 
 def is_own(models: object, record: ModelRecord) -> bool:

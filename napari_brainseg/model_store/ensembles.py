@@ -13,7 +13,8 @@ from napari_brainseg.base.errors import ModelError
 from napari_brainseg.model_store.store import ModelRecord
 
 ENSEMBLE = "ensemble"
-PARTS = ("train", "validation", "test")
+EARLIER = "earlier"  # the cases that a model learned from whose weights a training began with
+PARTS = ("train", EARLIER, "validation", "test")
 # What must be the same of models that become one, and how that is said.
 _ALIKE = {
     "network": "networks",
@@ -36,7 +37,7 @@ class Training:
         version: Of that model.
         sha256: Of its weights then.
         settings: All that it was told.
-        cases: Names of cases by part, `train`, `validation` and `test`; empty where that was not written down.
+        cases: Names of cases by part, see `PARTS`; empty where that was not written down.
         command: What made it; empty where that was not written down.
     """
 
@@ -84,6 +85,13 @@ def cases_of(record: ModelRecord) -> dict[str, tuple[str, ...]]:
     # The folder may have been moved into another run's.
     same = isinstance(run, Mapping) and _group(run.get("settings")).get("name") == record.name
     return _by_part(run.get("cases")) if same else {}
+
+
+def learned_cases(record: ModelRecord) -> frozenset[str]:
+    """Return all cases that a model learned from, those of the weights that its trainings began with too."""
+    return frozenset(
+        case for one in trainings_of(record) for part in ("train", EARLIER) for case in one.cases.get(part, ())
+    )
 
 
 def command_of(record: ModelRecord) -> str:

@@ -19,6 +19,7 @@ from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.model_store.card import model_card
+from napari_brainseg.model_store.ensembles import EARLIER
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.training.augmentation import augment
 from napari_brainseg.training.checkpoints import (
@@ -32,7 +33,7 @@ from napari_brainseg.training.mask_edges import draw_mask_edges
 from napari_brainseg.training.monitoring import Watcher
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
 from napari_brainseg.training.session import Session, changes_of, facts_of, fingerprint_of, first_network, open_session
-from napari_brainseg.training.settings import TrainingSettings
+from napari_brainseg.training.settings import TrainingSettings, without_place
 from napari_brainseg.training.splits import read_split
 from napari_brainseg.training.surface_scores import is_of_surfaces, surface_score
 from napari_brainseg.training.validation import SLICES, CaseCounts, Validated, mean_dice, score, score_facts, validate
@@ -323,7 +324,8 @@ def _model(session: Session, state: RunState, command: str) -> Model:
     network = new_network(session.record)
     network.load_state_dict(state.best_weights or state.judged_weights())
     told = {"command": command, "cases": _parts(session)}
-    facts = {**session.record.training, **facts_of(session.settings), **told}
+    settings = replace(session.settings, start_from=without_place(session.settings.start_from))
+    facts = {**session.record.training, **facts_of(settings), **told}
     record = replace(session.record, scores=state.best_scores, training=facts)
     return Model(record, network.eval())
 
@@ -339,4 +341,5 @@ def _parts(session: Session) -> dict[str, list[str]]:
     seen = {c.id for c in data.prepared} if hasattr(data, "prepared") else set(data.case_ids)
     split = read_split(session.settings.split, session.settings.split_name)
     train = sorted(seen.intersection(split.train))  # without the synthetic ones
-    return {"train": train, "validation": [case.id for case in session.validation], "test": sorted(split.test)}
+    told = {"train": train, "validation": [case.id for case in session.validation], "test": sorted(split.test)}
+    return {**told, EARLIER: sorted(session.earlier)} if session.earlier else told

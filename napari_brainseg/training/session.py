@@ -35,9 +35,10 @@ from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import fast_dtype, resolve_device
 from napari_brainseg.model_store.domain import CaseFacts, Domain, measure_case
+from napari_brainseg.model_store.ensembles import learned_cases
 from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
-from napari_brainseg.model_store.store import ModelRecord
+from napari_brainseg.model_store.store import ModelRecord, find_model
 from napari_brainseg.networks.highlighted import Highlighted, Highlighter
 from napari_brainseg.training.augmentation import AugmentationSettings
 from napari_brainseg.training.batches import SliceChoice, SliceSet, slice_set
@@ -72,7 +73,7 @@ class Session:
     """A run's unchanging parts.
 
     `data` gives batches, `validation` whole cases, `highlighter` draws into both; `lacking` are the channels that cases
-    do not have, by case.
+    do not have, by case, and `earlier` the cases that the model learned from that the run begins with.
     """
 
     settings: TrainingSettings
@@ -85,6 +86,7 @@ class Session:
     loss: nn.Module
     highlighter: Highlighter | None = None
     lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    earlier: frozenset[str] = frozenset()
 
     @property
     def shown_channel(self) -> int:
@@ -129,6 +131,10 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
         record = replace(record, training={**record.training, "domain": domain.to_json()})
     if lacking:
         yield Progress(0, 0, lacking_in_words(lacking))
+    earlier = learned_cases(find_model(settings.start_from)) if settings.start_from else frozenset()
+    known = sorted(earlier.intersection(case.id for case in validation))
+    if known:
+        yield Progress(0, 0, _known_in_words(known, settings.start_from))
     highlighter = None
     if settings.highlight and isinstance(data, SliceSet):
         data, highlighter = yield from highlight(data, settings.highlight_epochs, settings.seed, fabric.device)
@@ -136,7 +142,7 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
     loss = loss.to(fabric.device)
     parts = (settings, record, augmentation, fabric, fabric.device, data, validation, loss)
-    return Session(*parts, highlighter, lacking)
+    return Session(*parts, highlighter, lacking, earlier)
 
 
 def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:
@@ -276,6 +282,13 @@ def _prepared_noting(case: Case, record: ModelRecord, lacking: Lacking) -> Prepa
     if absent:
         lacking[case.id] = absent
     return prepare_labelled(case, record.channels, record.scheme, record.preprocessing)
+
+
+def _known_in_words(known: list[str], model: str) -> str:
+    return (
+        f"{NOTE}{model} learned from {len(known)} of the cases that validate, such as {known[0]}: their scores will be "
+        "too good. Begin with a model that did not see them."
+    )
 
 
 def lacking_in_words(lacking: Lacking) -> str:

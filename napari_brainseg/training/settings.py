@@ -197,6 +197,11 @@ class TrainingSettings:
         return len(self.size)
 
 
+def without_place(model: str) -> str:
+    """Return a model's name or folder without the place on this machine, which is its affair and not the model's."""
+    return f"FOLDER/{Path(model).name}" if Path(model).expanduser().is_absolute() else model
+
+
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings:
     """Read settings from a YAML file; `overrides` such as `epochs=3` or `augmentation.noise=0` win.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ def test_scores_of_the_models_own_weights_tell_by_their_cases_what_they_are(
     own = [{"name": "m", "version": "1", "sha256": "before", "split_name": "mine"}]
     told = scores({case: SCORES["cases"]["b"]}, models=own, part=part)
     assert set(taken([str(written(tmp_path, "results.json", told))], trained_record())) == {kind}
+
+
+def test_scores_on_cases_of_the_model_that_a_training_began_with_are_refused(tmp_path: Path) -> None:
+    record = trained_record()
+    cases = {**record.training["cases"], "earlier": ["z"]}
+    begun = replace(record, training={**record.training, "cases": cases})
+    told = scores({"z": SCORES["cases"]["b"]}, models=[{"name": "m", "version": "1", "sha256": "own"}])
+    with pytest.raises(InputError, match="1 of the cases it learnt from, such as z"):
+        taken([str(written(tmp_path, "results.json", told))], begun)
 
 
 def test_a_word_before_the_file_says_what_scores_without_a_model_are(tmp_path: Path) -> None:

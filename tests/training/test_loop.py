@@ -20,6 +20,7 @@ from napari_brainseg.cases.segmentation import Segmentation
 from napari_brainseg.cases.writing import write_labels
 from napari_brainseg.inference.engine import segment
 from napari_brainseg.inference.settings import SegmentSettings
+from napari_brainseg.model_store.ensembles import learned_cases
 from napari_brainseg.model_store.model import load_model
 from napari_brainseg.networks import create_network
 from napari_brainseg.training import loop
@@ -27,7 +28,7 @@ from napari_brainseg.training.loop import EpochReport, train
 from napari_brainseg.training.rate_range import RatePoint, find_rate, steepest, write_curve
 from napari_brainseg.training.session import open_session
 from napari_brainseg.training.settings import TrainingSettings
-from napari_brainseg.training.splits import Split, write_splits
+from napari_brainseg.training.splits import Split, read_split, write_splits
 
 STILL = {"rotation": 0, "scale": 0, "shift": 0, "flip": 0, "intensity": 0, "noise": 0}
 
@@ -396,3 +397,25 @@ def test_a_loss_that_bounces_at_high_rates_is_not_the_steepest_place() -> None:
     bouncing = [1.0, 1.2, 0.9, 1.2, 0.95, 1.2, 1.0, 1.1]
     points = [RatePoint(float(i), loss) for i, loss in enumerate([*falling, *bouncing * 3])]
     assert 40 <= steepest(points) <= 52
+
+
+def test_a_run_that_begins_with_a_model_records_its_cases_and_warns_of_those_that_validate(
+    finished: TrainingSettings, tmp_path: Path
+) -> None:
+    first = finished.out / "tiny"
+    splits = read_split(finished.split, "phantoms")
+    write_splits({"turned": Split(splits.validation, splits.train)}, tmp_path / "turned.json")
+    begun = replace(finished, start_from=str(first), out=tmp_path / "begun")
+    turned = replace(begun, split=tmp_path / "turned.json", split_name="turned", out=tmp_path / "turned")
+    reports: list[Progress] = []
+    run_to_end(train(begun), reports.append)
+    assert not any(one.message.startswith("note") for one in reports)
+    run_to_end(train(turned), reports.append)
+    notes = [one.message for one in reports if one.message.startswith("note")]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"note: {first} learned from 1 of the cases that validate, such as {splits.train[0]}:")
+
+    record = load_model(turned.out / "tiny").record
+    assert learned_cases(record) == {*splits.train, *splits.validation}
+    assert record.training["settings"]["start_from"] == "FOLDER/tiny"
+    assert f"Learned from before, by the model that it began with (1): {splits.train[0]}" in record.card
