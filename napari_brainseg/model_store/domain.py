@@ -194,8 +194,8 @@ def _grid_in_words(domain: Domain, facts: CaseFacts, model: str) -> Iterator[str
     if domain.field_of_view(facts.shape) != 1 and domain.pixels is not None:
         yield (
             f"The slices are {max(facts.shape[1:])} pixels wide, those that {model} was made for "
-            f"{domain.pixels[1]:.0f}: they are taken for whole heads at another pixel size; expect a worse result, and "
-            "a wrong one if they are parts of slices."
+            f"{domain.pixels[1]:.0f}: they are taken for whole heads at another pixel size. If they are parts of "
+            "slices, give the whole ones."
         )
     if domain.spacing is not None and facts.spacing is not None:
         excess = [own / high for own, (_, high) in zip(facts.spacing, domain.spacing, strict=True)]
