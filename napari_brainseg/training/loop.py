@@ -323,7 +323,8 @@ def _report(session: Session, state: RunState, loss: float, judged: _Judged) -> 
 def _model(session: Session, state: RunState, command: str) -> Model:
     network = new_network(session.record)
     network.load_state_dict(state.best_weights or state.judged_weights())
-    told = {"command": command, "cases": _parts(session)}
+    commands = " && ".join(one for one in (session.first_command, command) if one)
+    told = {"command": commands, "cases": _parts(session)}
     settings = replace(session.settings, start_from=without_place(session.settings.start_from))
     facts = {**session.record.training, **facts_of(settings), **told}
     record = replace(session.record, scores=state.best_scores, training=facts)

@@ -410,7 +410,11 @@ def test_a_run_that_begins_with_a_model_records_its_cases_and_warns_of_those_tha
     reports: list[Progress] = []
     run_to_end(train(begun), reports.append)
     assert not any(one.message.startswith("note") for one in reports)
-    run_to_end(train(turned), reports.append)
+    first_command = '"command": ""'
+    described = (first / "model.json").read_text()
+    assert first_command in described
+    (first / "model.json").write_text(described.replace(first_command, '"command": "train a"'))
+    run_to_end(train(turned, command="train b"), reports.append)
     notes = [one.message for one in reports if one.message.startswith("note")]
     assert len(notes) == 1
     assert notes[0].startswith(f"note: {first} learned from 1 of the cases that validate, such as {splits.train[0]}:")
@@ -418,4 +422,5 @@ def test_a_run_that_begins_with_a_model_records_its_cases_and_warns_of_those_tha
     record = load_model(turned.out / "tiny").record
     assert learned_cases(record) == {*splits.train, *splits.validation}
     assert record.training["settings"]["start_from"] == "FOLDER/tiny"
+    assert record.training["command"] == "train a && train b"
     assert f"Learned from before, by the model that it began with (1): {splits.train[0]}" in record.card
