@@ -1,6 +1,6 @@
 """Correcting and teaching, by a simulated annotator on patients that the model has never seen.
 
-Needs BRAINSEG_DATA and `BRAINSEG_CROSS_VALIDATION`, the folder of the runs of `docs/studies/shipped_models.md`: the
+Needs BRAINSEG_DATA and `BRAINSEG_CROSS_VALIDATION`, the folder `runs/second` of `docs/studies/shipped_models.md`: the
 networks of the first fold of LGG and of two folds of BraTS (`lgg-1/lgg`, `brats-1/brats`, `brats-3/brats`) are taught
 on the cases that they did not learn from. `annotation_groups.json` says which of these are annotated; the others show
 what is forgotten.

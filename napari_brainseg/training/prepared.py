@@ -25,7 +25,7 @@ class PreparedCase:
     """A case as the network sees it: images float16 (C, Z, Y, X) and labels uint8 (Z, Y, X) on the same crop.
 
     `spacing` is in mm along (Z, Y, X), or None where it is unknown; `box` is where the crop lies in the case, and
-    `shape` that of the whole case, or None where nothing was cropped.
+    `shape` that of the whole case; both None where the images are the whole of it.
     """
 
     id: str
