@@ -15,6 +15,7 @@ SMALL: dict[tuple[str, int], tuple[dict[str, Any], int]] = {
     ("res_unet", 2): ({"base_width": 4}, 32_999),
     ("res_unet_plusplus", 2): ({"base_width": 16}, 4_062_867),
     ("unet_3plus", 2): ({"base_width": 4, "deep_supervision": True}, 110_463),
+    ("efficientnet_unet", 2): ({"widths": [8, 8, 8, 8]}, 2_978_172),
     ("vit", 2): ({**_TOKENS, "num_layers": 2, "decoder_width": 16}, 17_411),
     ("vit", 3): ({**_TOKENS, "num_layers": 2, "decoder_width": 16}, 149_571),
     ("monai_unet", 2): ({"width": 4}, 102_300),

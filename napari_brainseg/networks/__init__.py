@@ -19,6 +19,7 @@ NETWORKS = {
     "res_unet": ("napari_brainseg.networks.res_unet", "ResUNet"),
     "res_unet_plusplus": ("napari_brainseg.networks.res_unet_plusplus", "ResUNetPlusPlus"),
     "unet_3plus": ("napari_brainseg.networks.unet_3plus", "UNet3Plus"),
+    "efficientnet_unet": ("napari_brainseg.networks.efficientnet_unet", "EfficientNetUNet"),
     "vit": ("napari_brainseg.networks.vit", "VisionTransformer"),
     "monai_unet": ("napari_brainseg.networks.monai_unet", "create"),
     "monai_attention_unet": ("napari_brainseg.networks.monai_attention_unet", "create"),

@@ -14,6 +14,7 @@ from napari_brainseg.inference.postprocessing import PostProcessing
 from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.store import ModelRecord
 from napari_brainseg.training.first_weights import load_first_weights
+from napari_brainseg.training.imagenet import load_imagenet
 from napari_brainseg.training.loss_terms import Terms, create_loss
 from napari_brainseg.training.schedules import create_optimizer, create_schedule
 from napari_brainseg.training.settings import TrainingSettings
@@ -28,7 +29,7 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
         TrainingError: A channel, score, loss, optimizer, schedule or tracker is unknown, or does not take its options.
         ModelError: The network is unknown or does not take its options, or the scheme has no such output.
         InputError: There is no such step after the labels.
-        MissingExtraError: A tracker's package is not installed.
+        MissingExtraError: A tracker's package, or the one with weights from ImageNet, is not installed.
     """
     _check_channels(settings.channels)
     check_score(settings.monitor, record.scheme)
@@ -44,6 +45,8 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     # Losses that weigh by the data get the shares later; any will do to try their options.
     create_loss(terms, softmax=softmax, frequencies=torch.full((len(settings.outputs),), 0.5))
     network = new_network(record)
+    if settings.options.get("fixed") and not (settings.imagenet or settings.start_from):
+        raise TrainingError("Layers would be fixed as they are drawn. Set imagenet=true, or leave options.fixed out.")
     weights = list(network.parameters())
     if not all(weight.numel() for weight in weights):
         raise TrainingError(f"The network {settings.network!r} has a layer without weights. Check its options for a 0.")
@@ -54,6 +57,8 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
         settings.schedule, optimizer, settings.epochs, settings.epochs, settings.rate, **settings.schedule_options
     )
     PostProcessing.from_mapping(settings.post_processing)
+    if settings.imagenet:
+        load_imagenet(network)
     if settings.start_from:
         load_first_weights(network, record, settings.start_from)
 

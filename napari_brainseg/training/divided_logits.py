@@ -20,7 +20,8 @@ def divide_logits(network: nn.Module, temperatures: Sequence[float], images: Ten
     """Divide the logits of a network in evaluation mode by a temperature for each output; it is changed in place.
 
     Args:
-        network: Its last layer is a convolution with as many outputs, or it is an ensemble of such networks.
+        network: Its last layer is a convolution with as many outputs, or with `outputs_of_each` for each; or it is an
+            ensemble of such networks.
         temperatures: One for each output.
         images: (N, C, *spatial) of any content, on which it is seen whether the logits are divided.
 
@@ -47,6 +48,7 @@ def _divide(network: nn.Module, by: Tensor, images: Tensor) -> None:
         for hook in hooks:
             hook.remove()
     last = done[-1] if done else None
+    by = by.repeat_interleave(getattr(network, "outputs_of_each", 1))
     if not isinstance(last, _LAST) or last.out_channels != len(by) or last.groups != 1:
         raise _no_last_layer()
     # A transposed convolution has its outputs along the second axis of its weight.

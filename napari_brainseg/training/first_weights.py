@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -38,12 +38,15 @@ def load_first_weights(network: nn.Module, record: ModelRecord, model: str) -> N
     outputs = _Counterparts.of(given.record.outputs, record.outputs)
     layers = [name for name, weight in own.items() if weight.ndim > 1]
     last = layers[-1].rpartition(".")[0]
+    # Of nearly all networks the first layer alone sees the image, and the last one has an output for each class.
+    seeing: Mapping[str, tuple[int, int]] = getattr(network, "channel_inputs", {layers[0]: (0, 1)})
+    each: int = getattr(network, "outputs_of_each", 1)
     try:
         for name in own.keys() & theirs.keys():
-            if name == layers[0]:
-                theirs[name] = channels.taken(own[name], theirs[name], axis=1)
+            if name in seeing:
+                theirs[name] = channels.taken(own[name], theirs[name], 1, *seeing[name])
             elif name.rpartition(".")[0] == last or own[name].shape != theirs[name].shape:
-                theirs[name] = outputs.taken(own[name], theirs[name], axis=0)
+                theirs[name] = outputs.taken(own[name], theirs[name], 0, 0, each)
         network.load_state_dict(theirs)
     except RuntimeError as error:
         raise TrainingError(
@@ -64,12 +67,19 @@ class _Counterparts:
         both = [name for name in own if name in theirs]
         return cls([theirs.index(n) for n in both], [own.index(n) for n in both], (len(theirs), len(own)))
 
-    def taken(self, own: Tensor, theirs: Tensor, axis: int) -> Tensor:
-        """Return a weight with what is shared along an axis from theirs; theirs where the axis is of something else."""
-        if (theirs.shape[axis], own.shape[axis]) != self.counts:
+    def taken(self, own: Tensor, theirs: Tensor, axis: int, first: int, each: int) -> Tensor:
+        """Return a weight with what is shared along an axis from theirs; theirs where the axis is of something else.
+
+        The axis has `first` places of something else, which are theirs, and then `each` for every name.
+        """
+        if (theirs.shape[axis], own.shape[axis]) != tuple(first + each * count for count in self.counts):
             return theirs
         result = own.clone()
-        result.movedim(axis, 0)[self.own] = theirs.movedim(axis, 0)[self.theirs].to(own)
+        places = [
+            list(range(first)) + [first + n * each + k for n in of for k in range(each)]
+            for of in (self.own, self.theirs)
+        ]
+        result.movedim(axis, 0)[places[0]] = theirs.movedim(axis, 0)[places[1]].to(own)
         return result
 
 

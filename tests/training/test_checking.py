@@ -61,6 +61,8 @@ def settings(tmp_path: Path) -> TrainingSettings:
         ({"options": {"widths": (0, 8, 10, 15, 20)}}, "a layer without weights"),
         ({"start_from": "nowhere"}, "no model 'nowhere'"),
         ({"start_from": "brats"}, "weights of brats do not fit"),
+        ({"imagenet": True}, "network=efficientnet_unet alone"),
+        ({"network": "efficientnet_unet", "options": {"fixed": True}}, "fixed as they are drawn"),
         ({"scheme": "brats"}, "brats2017"),
     ],
 )

@@ -16,7 +16,9 @@ def images_of(dims: int) -> Tensor:
     return torch.randn((1, 2, *(32,) * dims), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize(("name", "dims"), [("unext", 2), ("unet_3plus", 2), ("vit", 3), ("ensemble", 2)])
+@pytest.mark.parametrize(
+    ("name", "dims"), [("unext", 2), ("efficientnet_unet", 2), ("unet_3plus", 2), ("vit", 3), ("ensemble", 2)]
+)
 def test_logits_are_divided_and_labels_stay(name: str, dims: int) -> None:
     torch.manual_seed(0)
     network = create_network(name, in_channels=2, out_channels=3, spatial_dims=dims, **SMALL[name, dims][0]).eval()

@@ -68,6 +68,26 @@ def test_another_order_of_the_same_outputs_is_followed(tmp_path: Path) -> None:
         assert torch.equal(weights[name], theirs[name][[2, 0, 1]])
 
 
+def test_a_network_that_sees_the_image_twice_gets_each_sequence_twice(tmp_path: Path) -> None:
+    network = {"name": "efficientnet_unet", "options": {"widths": [8, 8, 8, 8]}}
+    kept = ModelRecord("m", "1", "", network, ("pre", "flair", "post"), "lgg", ("WT",))
+    own = ModelRecord("m", "1", "", network, ("t2", "flair"), "brats2017", ("TC", "WT"))
+    save_model(Model(kept, new_network(kept)), tmp_path / "kept", "card")
+    given = new_network(own)
+    before = {name: weight.clone() for name, weight in given.state_dict().items()}
+    load_first_weights(given, own, str(tmp_path / "kept"))
+    theirs, weights = load_model(tmp_path / "kept").network.state_dict(), given.state_dict()
+
+    assert torch.equal(weights["stem.0.weight"][:, 1], theirs["stem.0.weight"][:, 1])
+    assert torch.equal(weights["stem.0.weight"][:, 0], before["stem.0.weight"][:, 0])
+    mix = "decoder.3.mix.0.weight"  # 8 channels from below, 16 of the first stage, and 4 pixels of each channel
+    assert torch.equal(weights[mix][:, :24], theirs[mix][:, :24])
+    assert torch.equal(weights[mix][:, 28:], theirs[mix][:, 28:32])
+    assert torch.equal(weights[mix][:, 24:28], before[mix][:, 24:28])
+    assert torch.equal(weights["head.weight"][4:], theirs["head.weight"])
+    assert torch.equal(weights["head.weight"][:4], before["head.weight"][:4])
+
+
 def test_another_network_is_told(lgg: Path) -> None:
     for own in (
         record(("flair",), ("WT",), "lgg", width=6),

@@ -24,6 +24,7 @@ from napari_brainseg.model_store.ensembles import learned_cases
 from napari_brainseg.model_store.model import load_model
 from napari_brainseg.networks import create_network
 from napari_brainseg.training import loop
+from napari_brainseg.training.imagenet import load_imagenet
 from napari_brainseg.training.loop import EpochReport, train
 from napari_brainseg.training.rate_range import RatePoint, find_rate, steepest, write_curve
 from napari_brainseg.training.session import open_session
@@ -229,6 +230,19 @@ def test_the_moving_average_is_what_is_judged_and_saved(settings: TrainingSettin
     fresh = create_network("unext", in_channels=4, out_channels=3, widths=(4, 8, 10, 15, 20)).state_dict()
     weight = "encoder.0.0.weight"
     assert (averaged[weight] - fresh[weight]).abs().max() < 0.01
+
+
+def test_fixed_layers_stay_those_of_imagenet(settings: TrainingSettings) -> None:
+    options = {"widths": (8, 8, 8, 8), "fixed": True}
+    run_to_end(train(replace(settings, network="efficientnet_unet", options=options, imagenet=True, epochs=1)))
+    given = create_network("efficientnet_unet", in_channels=4, out_channels=3, **options)
+    load_imagenet(given)
+    learned, before = load_model(settings.out / "tiny").network.state_dict(), given.state_dict()
+    filters = "stages.4.0.2.weight"  # of 5 x 5
+    for name in ("stem.0.weight", "stages.0.0.0.weight", "stages.1.1.4.bias", filters):
+        torch.testing.assert_close(learned[name], before[name].half().float(), rtol=0, atol=0)
+    mixing = "stages.4.0.0.weight"
+    assert not torch.allclose(learned[mixing], before[mixing], atol=1e-4)
 
 
 def test_the_last_epoch_can_be_chosen_though_another_had_a_better_score(settings: TrainingSettings) -> None:

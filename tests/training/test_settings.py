@@ -85,6 +85,11 @@ def test_a_value_of_another_kind_is_named(override: str, said: str) -> None:
         read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", override])
 
 
+def test_a_run_begins_in_one_way() -> None:
+    with pytest.raises(TrainingError, match="imagenet or with start_from"):
+        read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", "imagenet=true", "start_from=lgg"])
+
+
 def test_nothing_is_right_where_nothing_is_the_default() -> None:
     nothing = [f"{key}=null" for key in ("labels", "source", "loss", "options", "trackers", "highlight", "patience")]
     read = read_settings(CONFIGS / "lgg.yaml", ["data=a", "out=b", *nothing])
