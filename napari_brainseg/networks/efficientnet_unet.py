@@ -28,7 +28,6 @@ STAGES = (
 )
 _STEM = 32
 _SKIPS = (0, 1, 2, 4)  # the last stage of each resolution but the coarsest
-_FIXED_STAGES = 2
 # A tumour's share of the pixels is small: the first answer is nearly none (a probability of 0.05), and the last layer
 # learns as much faster than the others as they are given and it is not.
 _HEAD_GAIN, _HEAD_BIAS = 4.0, -3.0
@@ -94,8 +93,8 @@ class EfficientNetUNet(nn.Module):
         out_channels: Classes or regions.
         spatial_dims: 2; the network is for slices.
         widths: Channels of the four stages of the decoder.
-        fixed: Leave the stem, the first two stages and the 5 x 5 filters as they are given, which halves the time of
-            training on a CPU. Only with weights to begin with.
+        fixed_stages: Leave the stem and this many stages as they are given; 2 halve the time of training on a CPU.
+        fixed_filters: Leave the 5 x 5 filters as they are given, whose gradient takes half the time that is left.
 
     Attributes:
         outputs_of_each: Outputs of the last layer for each class or region.
@@ -113,12 +112,15 @@ class EfficientNetUNet(nn.Module):
         out_channels: int,
         spatial_dims: int = 2,
         widths: Sequence[int] = (128, 64, 40, 32),
-        fixed: bool = False,
+        fixed_stages: int = 0,
+        fixed_filters: bool = False,
     ) -> None:
         super().__init__()
         only_slices("efficientnet_unet", spatial_dims)
         if len(widths) != 4:
             raise ValueError(f"widths must be 4 numbers, not {list(widths)}")
+        if not 0 <= fixed_stages <= len(STAGES):
+            raise ValueError(f"fixed_stages must be from 0 to {len(STAGES)}, not {fixed_stages}")
         self.stem = nn.Sequential(nn.Conv2d(in_channels, _STEM, 3, stride=2, padding=1), nn.ReLU6(inplace=True))
         self.stages = nn.ModuleList()
         width = _STEM
@@ -137,8 +139,7 @@ class EfficientNetUNet(nn.Module):
         first = widths[-2] + STAGES[_SKIPS[0]][-1]
         self.channel_inputs = {"stem.0.weight": (0, 1), "decoder.3.mix.0.weight": (first, 4)}
         self._initialise()
-        if fixed:
-            self._fix()
+        self._fix(fixed_stages, fixed_filters)
 
     def _initialise(self) -> None:
         """Draw weights that keep the variance through the encoder, which has no norms."""
@@ -157,12 +158,14 @@ class EfficientNetUNet(nn.Module):
             self.head.weight.div_(_HEAD_GAIN)
             self.head.bias.fill_(_HEAD_BIAS / _HEAD_GAIN)
 
-    def _fix(self) -> None:
-        self.stem.requires_grad_(False)
-        self.stages[:_FIXED_STAGES].requires_grad_(False)
-        for module in self.modules():
-            if isinstance(module, _Depthwise) and module.kernel_size == (5, 5):
-                module.requires_grad_(False)
+    def _fix(self, stages: int, filters: bool) -> None:
+        if stages:
+            self.stem.requires_grad_(False)
+            self.stages[:stages].requires_grad_(False)
+        if filters:
+            for module in self.modules():
+                if isinstance(module, _Depthwise) and module.kernel_size == (5, 5):
+                    module.requires_grad_(False)
 
     def encoder_convolutions(self) -> list[nn.Conv2d]:
         """Return the convolutions of the encoder in the order in which they see the image."""

@@ -45,8 +45,9 @@ def check_settings(settings: TrainingSettings, record: ModelRecord, terms: Terms
     # Losses that weigh by the data get the shares later; any will do to try their options.
     create_loss(terms, softmax=softmax, frequencies=torch.full((len(settings.outputs),), 0.5))
     network = new_network(record)
-    if settings.options.get("fixed") and not (settings.imagenet or settings.start_from):
-        raise TrainingError("Layers would be fixed as they are drawn. Set imagenet=true, or leave options.fixed out.")
+    fixed = [name for name in settings.options if name.startswith("fixed_") and settings.options[name]]
+    if fixed and not (settings.imagenet or settings.start_from):
+        raise TrainingError(f"Layers would stay as they are drawn. Set imagenet=true, or leave options.{fixed[0]} out.")
     weights = list(network.parameters())
     if not all(weight.numel() for weight in weights):
         raise TrainingError(f"The network {settings.network!r} has a layer without weights. Check its options for a 0.")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from napari_brainseg.base.errors import MissingExtraError, TrainingError
 from napari_brainseg.networks.efficientnet_unet import EfficientNetUNet
 
+_COLOURS = 3
 _NORM_EPS = 1e-3  # of the published network
 _BEHIND_ENCODER = ("_conv_head", "_bn1.", "_fc")
 
@@ -22,25 +23,31 @@ _BEHIND_ENCODER = ("_conv_head", "_bn1.", "_fc")
 def load_imagenet(network: nn.Module) -> None:
     """Give the encoder of a network the weights of EfficientNet-Lite0, batch norm folded into the convolutions.
 
-    Other channels than three each begin with the mean of the filters for red, green and blue, so scaled that the sum
-    over all channels is as large as it was.
+    Three channels are seen as red, green and blue were, other channels with these filters in turn, so scaled that the
+    answer stays as large; a single one with their sum.
 
     Raises:
-        TrainingError: The network has another encoder.
+        TrainingError: The network has another encoder, or a stem for another number of channels that would not learn.
         MissingExtraError: The package with the weights is not installed.
     """
     if not isinstance(network, EfficientNetUNet):
         raise TrainingError("There are weights from ImageNet for network=efficientnet_unet alone. Leave imagenet out.")
-    given = _published()
     own = network.encoder_convolutions()
+    count = own[0].in_channels
+    if count > _COLOURS and not own[0].weight.requires_grad:
+        raise TrainingError(f"A fixed stem cannot tell {count} channels apart. Set options.fixed_stages=0.")
+    given = _published()
     with torch.no_grad():
         for layer, (weight, bias) in zip(own, _folded(given), strict=True):
             assert layer.bias is not None
-            if weight.shape[1] != layer.weight.shape[1]:
-                count = layer.weight.shape[1]
-                weight = weight.sum(1, keepdim=True).expand(-1, count, -1, -1) / count
-            layer.weight.copy_(weight)
+            layer.weight.copy_(weight if layer is not own[0] else _for_channels(weight, count))
             layer.bias.copy_(bias)
+
+
+def _for_channels(weight: Tensor, count: int) -> Tensor:
+    if count == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, [n % _COLOURS for n in range(count)]] * (_COLOURS / count)
 
 
 def _published() -> dict[str, Tensor]:

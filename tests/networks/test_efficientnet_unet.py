@@ -60,7 +60,7 @@ def test_each_output_pixel_can_follow_its_own_input_pixel(network: EfficientNetU
 
 
 def test_what_is_fixed_gets_no_gradient_and_the_rest_does() -> None:
-    network = create_network("efficientnet_unet", in_channels=2, out_channels=1, fixed=True)
+    network = create_network("efficientnet_unet", in_channels=2, out_channels=1, fixed_stages=2, fixed_filters=True)
     network(torch.randn(2, 2, 64, 64)).square().mean().backward()
     without = {name for name, weight in network.named_parameters() if weight.grad is None}
     fixed = {
@@ -70,6 +70,11 @@ def test_what_is_fixed_gets_no_gradient_and_the_rest_does() -> None:
     }
     filters = {name.removesuffix("weight") + "bias" for name in fixed if name.endswith("weight")}
     assert without == fixed | filters
+
+
+def test_more_stages_than_there_are_cannot_be_fixed() -> None:
+    with pytest.raises(Exception, match="fixed_stages must be from 0 to 7, not 8"):
+        create_network("efficientnet_unet", in_channels=3, out_channels=1, fixed_stages=8)
 
 
 def test_volumes_are_refused() -> None:

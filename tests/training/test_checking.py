@@ -62,7 +62,7 @@ def settings(tmp_path: Path) -> TrainingSettings:
         ({"start_from": "nowhere"}, "no model 'nowhere'"),
         ({"start_from": "brats"}, "weights of brats do not fit"),
         ({"imagenet": True}, "network=efficientnet_unet alone"),
-        ({"network": "efficientnet_unet", "options": {"fixed": True}}, "fixed as they are drawn"),
+        ({"network": "efficientnet_unet", "options": {"fixed_stages": 1}}, "stay as they are drawn"),
         ({"scheme": "brats"}, "brats2017"),
     ],
 )

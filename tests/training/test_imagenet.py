@@ -62,13 +62,27 @@ def test_a_folded_convolution_is_convolution_and_norm(package: dict[str, Tensor]
     torch.testing.assert_close(layer(images), norm(plain), atol=1e-4, rtol=1e-4)
 
 
-def test_four_equal_channels_are_seen_as_three_equal_ones(package: dict[str, Tensor]) -> None:
-    three, four = encoder(), encoder(4)
+def test_a_single_channel_is_seen_as_three_equal_ones(package: dict[str, Tensor]) -> None:
+    three, one = encoder(), encoder(1)
     load_imagenet(three)
-    load_imagenet(four)
+    load_imagenet(one)
     image = torch.randn(1, 1, 16, 16)
-    expected = three.stem(image.expand(-1, 3, -1, -1))
-    torch.testing.assert_close(four.stem(image.expand(-1, 4, -1, -1)), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(one.stem(image), three.stem(image.expand(-1, 3, -1, -1)), atol=1e-4, rtol=1e-4)
+
+
+def test_six_channels_are_seen_as_the_mean_of_three_and_three(package: dict[str, Tensor]) -> None:
+    three, six = encoder(), encoder(6)
+    load_imagenet(three)
+    load_imagenet(six)
+    images = torch.randn(1, 6, 16, 16)
+    expected = three.stem((images[:, :3] + images[:, 3:]) / 2)
+    torch.testing.assert_close(six.stem(images), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_stem_of_four_channels_must_learn(package: dict[str, Tensor]) -> None:
+    fixed = create_network("efficientnet_unet", in_channels=4, out_channels=1, fixed_stages=1)
+    with pytest.raises(TrainingError, match="cannot tell 4 channels apart"):
+        load_imagenet(fixed)
 
 
 def test_the_real_weights_fit() -> None:

@@ -233,9 +233,10 @@ def test_the_moving_average_is_what_is_judged_and_saved(settings: TrainingSettin
 
 
 def test_fixed_layers_stay_those_of_imagenet(settings: TrainingSettings) -> None:
-    options = {"widths": (8, 8, 8, 8), "fixed": True}
-    run_to_end(train(replace(settings, network="efficientnet_unet", options=options, imagenet=True, epochs=1)))
-    given = create_network("efficientnet_unet", in_channels=4, out_channels=3, **options)
+    options = {"widths": (8, 8, 8, 8), "fixed_stages": 2, "fixed_filters": True}
+    begun = {"network": "efficientnet_unet", "options": options, "imagenet": True}
+    run_to_end(train(replace(settings, **begun, channels=settings.channels[:3], epochs=1)))
+    given = create_network("efficientnet_unet", in_channels=3, out_channels=3, **options)
     load_imagenet(given)
     learned, before = load_model(settings.out / "tiny").network.state_dict(), given.state_dict()
     filters = "stages.4.0.2.weight"  # of 5 x 5
