@@ -247,6 +247,6 @@ COMMANDS = {
     "calibrate": Command(
         "let a model's probabilities mean what they say", calibration.add_arguments, calibration.calibrate
     ),
-    "ensemble": Command("join models of one kind into one", _ensemble_arguments, _ensemble),
+    "ensemble": Command("join models into one, the mean of what they give", _ensemble_arguments, _ensemble),
     "delete": Command("delete a model of a project or of yours", _delete_arguments, _delete),
 }

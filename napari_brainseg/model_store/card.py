@@ -111,7 +111,10 @@ def _takes(record: ModelRecord) -> str:
 def _network(record: ModelRecord) -> str:
     options = record.network.get("options", {})
     if record.network["name"] == "ensemble":
-        return f"The mean of {options.get('members')} networks `{options.get('of')}`"
+        of = options.get("of")
+        if isinstance(of, str):
+            return f"The mean of {options.get('members')} networks `{of}`"
+        return "The mean of the networks " + ", ".join(f"`{one['name']}`" for one in of)
     return f"Network `{record.network['name']}`"
 
 

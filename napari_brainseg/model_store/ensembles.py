@@ -17,7 +17,6 @@ EARLIER = "earlier"  # the cases that a model learned from whose weights a train
 PARTS = ("train", EARLIER, "validation", "test")
 # What must be the same of models that become one, and how that is said.
 _ALIKE = {
-    "network": "networks",
     "channels": "channels",
     "outputs": "outputs",
     "scheme_id": "label schemes",
@@ -117,7 +116,12 @@ def joined_record(name: str, records: Sequence[ModelRecord]) -> ModelRecord:
     common = {k: v for k, v in settings[0].items() if all(k in one and one[k] == v for one in settings)}
     members = [_member(record, common, shared) for record in records]
     shared = {key: value for key, value in shared.items() if key not in ("sha256", "cases", "settings")}
-    options = {"of": first.network["name"], "options": first.network.get("options", {}), "members": len(records)}
+    networks = [record.network for record in records]
+    options = (
+        {"of": first.network["name"], "options": first.network.get("options", {}), "members": len(records)}
+        if all(network == first.network for network in networks)
+        else {"of": networks}
+    )
     return replace(
         first,
         name=name,

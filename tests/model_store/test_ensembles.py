@@ -68,7 +68,6 @@ def test_a_case_that_two_members_validated_on_has_no_score_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"network": {"name": "unet", "options": {}}}, "their networks differ"),
         ({"channels": ("t1", "flair")}, "their channels differ"),
         ({"outputs": ("background", "NCR", "ED", "ET")}, "their outputs differ"),
         ({"scheme_id": "brats2023"}, "their label schemes differ"),
@@ -83,6 +82,12 @@ def test_what_does_not_fit_together_is_named(changes: dict[str, object], said: s
     with pytest.raises(ModelError, match=said) as caught:
         joined_record("all", [fold(0), fold(1, **changes)])
     assert str(caught.value).count("\n") == 0
+
+
+def test_networks_of_other_kinds_stand_one_by_one() -> None:
+    other = {"name": "unet", "options": {"base_width": 4}}
+    joined = joined_record("all", [fold(0), fold(1, network=other)])
+    assert joined.network == {"name": "ensemble", "options": {"of": [fold(0).network, other]}}
 
 
 def test_one_model_is_no_ensemble() -> None:

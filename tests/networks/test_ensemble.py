@@ -39,6 +39,19 @@ def test_members_are_those_of_the_registry_and_start_apart() -> None:
     assert not torch.equal(heads[0], heads[1])
 
 
+def test_members_of_other_kinds_are_given_one_by_one() -> None:
+    kinds = [
+        {"name": "unext", "options": {"widths": [4, 8, 10, 15, 20]}},
+        {"name": "unet", "options": {"base_width": 4}},
+    ]
+    network = create_network("ensemble", in_channels=2, out_channels=1, of=kinds).eval()
+    assert [type(member).__name__ for member in network.members] == ["UNeXt", "UNet"]
+    assert network.stride == 32
+    images = torch.randn(1, 2, 24, 40)
+    first, second = (member(images) for member in network.members)
+    torch.testing.assert_close(network(images), (first + second) / 2)
+
+
 def test_levels_of_deep_supervision_are_averaged_each() -> None:
     network = create_network(
         "ensemble", in_channels=2, out_channels=1, of="unet_3plus", members=2,
@@ -54,7 +67,12 @@ def test_levels_of_deep_supervision_are_averaged_each() -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"members": 1}, "members must be 2 or more, not 1"), ({"of": "unexd"}, "Did you mean 'unext'")],
+    [
+        ({"members": 1}, "members must be 2 or more, not 1"),
+        ({"of": "unexd"}, "Did you mean 'unext'"),
+        ({"of": [{"name": "unext"}]}, "members must be 2 or more, not 1"),
+        ({"of": [{"name": "unext"}, {"name": "unet"}], "members": 2}, "need no number"),
+    ],
 )
 def test_what_cannot_be_is_said(options: dict[str, object], said: str) -> None:
     with pytest.raises(ModelError, match=said):
