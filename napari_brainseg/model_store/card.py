@@ -80,7 +80,7 @@ def model_card(record: ModelRecord, facts: Mapping[str, Any] | None = None) -> s
 
 def _trained(record: ModelRecord, facts: Mapping[str, Any]) -> dict[str, list[str]]:
     settings, trainings = record.training.get("settings", {}), trainings_of(record)
-    phantoms = settings.get("phantoms", 0)
+    source, phantoms = str(settings.get("source", "")).strip() or "Not recorded.", settings.get("phantoms", 0)
     mixed = f" Mixed with {phantoms} synthetic cases made by this program." if phantoms else ""
     return {
         "What it is for": [
@@ -88,10 +88,21 @@ def _trained(record: ModelRecord, facts: Mapping[str, Any]) -> dict[str, list[st
             "a model of one's own that is taught from the corrections."
         ],
         "What it takes and gives": [_takes(record)],
-        "Data and licence": [(str(settings.get("source", "")).strip() or "Not recorded.") + mixed],
+        "Data and licence": [source + mixed + _imagenet(trainings)],
         "Cases": _cases(record, trainings),
         "How it was trained": _recipe(record, trainings),
     }
+
+
+def _imagenet(trainings: tuple[Training, ...]) -> str:
+    begun = [one for one in trainings if one.settings.get("imagenet")]
+    if not begun:
+        return ""
+    which = "The encoder" if len(begun) == len(trainings) else "The encoder of `efficientnet_unet`"
+    return (
+        f" {which} began with the weights of EfficientNet-Lite0 (Google, Apache License 2.0), which learned from the "
+        "photographs of ImageNet."
+    )
 
 
 def _takes(record: ModelRecord) -> str:

@@ -117,9 +117,18 @@ def test_the_card_of_an_ensemble_lists_its_folds():
     told = sections(model_card(record))
 
     assert "The mean of 2 networks `unext`" in told["What it takes and gives"]
-    kinds = {"of": [{"name": "unext"}, {"name": "unet"}]}
-    mixed = replace(record, network={"name": "ensemble", "options": kinds})
-    assert "The mean of the networks `unext`, `unet`" in sections(model_card(mixed))["What it takes and gives"]
+    kinds = {"of": [{"name": "unext"}, {"name": "efficientnet_unet"}]}
+    begun = [members[0], {**members[1], "settings": {"split_name": "fold1", "imagenet": True}}]
+    mixed = replace(
+        record,
+        network={"name": "ensemble", "options": kinds},
+        training={"settings": settings, "members": begun},
+    )
+    both = sections(model_card(mixed))
+    assert "The mean of the networks `unext`, `efficientnet_unet`" in both["What it takes and gives"]
+    begins = "The encoder of `efficientnet_unet` began with the weights of EfficientNet-Lite0"
+    assert begins in both["Data and licence"]
+    assert "ImageNet" not in told["Data and licence"]
     assert "| 1 (fold0) | the other 1 of these cases | a |" in told["Cases"]
     assert "`brainseg train split_name=fold0`  \n`brainseg train split_name=fold1`" in told["How it was trained"]
     assert "| **mean** | 0.750 |\n| a | 0.500 |" in told["Cross-validation"]
