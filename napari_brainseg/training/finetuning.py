@@ -46,7 +46,7 @@ from napari_brainseg.training.seat_belt import Kind, Scored, SeatBelt, by_chance
 from napari_brainseg.training.taught_network import TaughtNetwork
 
 # How the registered networks name what lies before the decoder.
-_ENCODER_PARTS = frozenset({"encoder", "convInit", "down_layers"})
+_ENCODER_PARTS = frozenset({"encoder", "convInit", "down_layers", "stem", "stages"})
 _LIGHT = AugmentationSettings(intensity=0.1, noise=0.05)
 _LOOKS = 4  # how often the held-out part is scored on the way, for the curve
 
@@ -362,7 +362,7 @@ def _chosen_weights(network: nn.Module, layers: str) -> list[nn.Parameter]:
     for name, weight in network.named_parameters():
         in_encoder = bool(_ENCODER_PARTS & set(name.split(".")))
         encoder += in_encoder
-        weight.requires_grad_(layers == "all" or not in_encoder)
+        weight.requires_grad_(weight.requires_grad and (layers == "all" or not in_encoder))  # what is fixed stays so
         if weight.requires_grad:
             chosen.append(weight)
     if layers == "decoder" and not encoder:

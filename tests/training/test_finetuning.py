@@ -177,6 +177,24 @@ def test_batch_norm_statistics_are_frozen():
     assert all(torch.equal(tensor, weights_of(result.model)[name]) for name, tensor in frozen.items())
 
 
+@pytest.mark.parametrize("layers", ["all", "decoder"])
+def test_what_a_network_keeps_fixed_is_not_taught(layers):
+    options = {"widths": [8, 8, 8, 8], "fixed_stages": 2, "fixed_filters": True}
+    record = replace(make_model().record, network={"name": "efficientnet_unet", "options": options})
+    model, (case, truth) = Model(record, new_network(record).eval()), make_case()
+    settings = FinetuneSettings(steps=2, rate=1e-2, layers=layers, device="cpu")
+
+    taught = run_to_end(finetune([(case, correct(case, truth, AXIAL))], model, settings)).model
+
+    old, new = weights_of(model), weights_of(taught)
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
+    fixed = {name for name, weight in model.network.named_parameters() if not weight.requires_grad}
+    assert {"stem.0.weight", "stages.4.0.2.weight"} <= fixed
+    assert not fixed & changed
+    assert "head.weight" in changed
+    assert ("stages.4.0.0.weight" in changed) == (layers == "all")
+
+
 @pytest.mark.parametrize(("spatial_dims", "inner"), [(2, "encoder"), (3, "down_layers")])
 def test_the_decoder_alone_may_change(spatial_dims, inner):
     model, (case, truth) = make_model(spatial_dims), make_case()
