@@ -165,8 +165,10 @@ def _side_by_side(first: Mapping[str, str], second: Mapping[str, str]) -> tuple[
 
 def _said(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_said(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {_said(one)}" for name, one in value.items() if one != {})
     if isinstance(value, list | tuple):
+        if value and all(isinstance(one, Mapping) for one in value):  # such as the members of an ensemble
+            return "; ".join(map(_said, value))
         return " × ".join(map(str, value)) if all(isinstance(one, int) for one in value) else ", ".join(map(str, value))
     if isinstance(value, bool):
         return "yes" if value else "no"

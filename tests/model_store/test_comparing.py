@@ -52,6 +52,13 @@ def test_facts_of_both_stand_side_by_side() -> None:
     assert row(result.facts, "weights").first == f"not there, SHA-256 {'a' * 12}"
 
 
+def test_members_of_an_ensemble_are_told_one_by_one() -> None:
+    kinds = [{"name": "unext", "options": {}}, {"name": "efficientnet_unet", "options": {"fixed_filters": True}}]
+    joined = replace(BASE, name="both", network={"name": "ensemble", "options": {"of": kinds}}, folder=Path("/o"))
+    told = row(compare(BASE, joined).facts, "options").second
+    assert told == "of name unext; name efficientnet_unet, options fixed_filters yes"
+
+
 def test_scores_are_told_with_their_change_and_cases_apart() -> None:
     better = {"validation": {"mean": {"WT": 0.875}, "cases": {"p1": {"WT": 0.75}, "p2": {"WT": 1.0}}}}
     result = compare(BASE, replace(BASE, name="b", scores=better, folder=Path("/b")))
