@@ -122,9 +122,9 @@ def _takes(record: ModelRecord) -> str:
 def _network(record: ModelRecord) -> str:
     options = record.network.get("options", {})
     if record.network["name"] == "ensemble":
-        of = options.get("of")
+        of = options.get("of", "unext")
         if isinstance(of, str):
-            return f"The mean of {options.get('members')} networks `{of}`"
+            return f"The mean of {options.get('members', 5)} networks `{of}`"
         return "The mean of the networks " + ", ".join(f"`{one['name']}`" for one in of)
     return f"Network `{record.network['name']}`"
 

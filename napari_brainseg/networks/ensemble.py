@@ -67,11 +67,13 @@ def create(
 
     Raises:
         ValueError: There are fewer than 2 members.
-        TypeError: Members are given one by one, and options or a number for all besides.
+        TypeError: A member that is given by itself has no name, or there are options or a number for all besides.
         ModelError: There is no such network, or it does not take these options.
     """
     if isinstance(of, str):
         each: list[tuple[str, Mapping[str, Any]]] = [(of, options or {})] * (5 if members is None else members)
+    elif not all(isinstance(one, Mapping) and "name" in one for one in of):
+        raise TypeError("each member needs a name, and may have options")
     elif options is None and members is None:
         each = [(one["name"], one.get("options", {})) for one in of]
     else:

@@ -128,6 +128,8 @@ def test_the_card_of_an_ensemble_lists_its_folds():
     assert "The mean of the networks `unext`, `efficientnet_unet`" in both["What it takes and gives"]
     begins = "The encoder of `efficientnet_unet` began with the weights of EfficientNet-Lite0"
     assert begins in both["Data and licence"]
+    usual = replace(record, network={"name": "ensemble", "options": {}})
+    assert "The mean of 5 networks `unext`" in sections(model_card(usual))["What it takes and gives"]
     assert "ImageNet" not in told["Data and licence"]
     assert "| 1 (fold0) | the other 1 of these cases | a |" in told["Cases"]
     assert "`brainseg train split_name=fold0`  \n`brainseg train split_name=fold1`" in told["How it was trained"]

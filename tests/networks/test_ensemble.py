@@ -72,6 +72,8 @@ def test_levels_of_deep_supervision_are_averaged_each() -> None:
         ({"of": "unexd"}, "Did you mean 'unext'"),
         ({"of": [{"name": "unext"}]}, "members must be 2 or more, not 1"),
         ({"of": [{"name": "unext"}, {"name": "unet"}], "members": 2}, "need no number"),
+        ({"of": [{"options": {}}, {"name": "unet"}]}, "each member needs a name"),
+        ({"of": ["unext", "unet"]}, "each member needs a name"),
     ],
 )
 def test_what_cannot_be_is_said(options: dict[str, object], said: str) -> None:
