@@ -95,7 +95,7 @@ def _trained(record: ModelRecord, facts: Mapping[str, Any]) -> dict[str, list[st
 
 
 def _imagenet(trainings: tuple[Training, ...]) -> str:
-    begun = [one for one in trainings if one.settings.get("imagenet")]
+    begun = [one for one in trainings if one.imagenet]
     if not begun:
         return ""
     which = "The encoder" if len(begun) == len(trainings) else "The encoder of `efficientnet_unet`"

@@ -14,6 +14,7 @@ from napari_brainseg.model_store.store import ModelRecord
 
 ENSEMBLE = "ensemble"
 EARLIER = "earlier"  # the cases that a model learned from whose weights a training began with
+IMAGENET = "imagenet"  # a setting of the training, and what is written down of one that goes on from it
 PARTS = ("train", EARLIER, "validation", "test")
 # What must be the same of models that become one, and how that is said.
 _ALIKE = {
@@ -38,6 +39,7 @@ class Training:
         settings: All that it was told.
         cases: Names of cases by part, see `PARTS`; empty where that was not written down.
         command: What made it; empty where that was not written down.
+        imagenet: Its encoder, or that of a model that it began with, began with weights from ImageNet.
     """
 
     name: str
@@ -46,11 +48,32 @@ class Training:
     settings: Mapping[str, Any]
     cases: Mapping[str, tuple[str, ...]]
     command: str = ""
+    imagenet: bool = False
 
     @property
     def split_name(self) -> str:
         """Which split of the file it was trained with; empty where that was not written down."""
         return str(self.settings.get("split_name", ""))
+
+
+@dataclass(frozen=True)
+class History:
+    """What is behind the weights that a training begins with.
+
+    Attributes:
+        cases: The cases that they learned from, by all trainings in turn.
+        command: What made them; empty where that was not written down.
+        imagenet: They began with weights from ImageNet.
+    """
+
+    cases: frozenset[str] = frozenset()
+    command: str = ""
+    imagenet: bool = False
+
+
+def history_of(record: ModelRecord) -> History:
+    """Return what is behind the weights of a model."""
+    return History(learned_cases(record), command_of(record), any(one.imagenet for one in trainings_of(record)))
 
 
 def trainings_of(record: ModelRecord) -> tuple[Training, ...]:
@@ -143,6 +166,7 @@ def _member(record: ModelRecord, common: Mapping[str, Any], shared: Mapping[str,
         "settings": {key: value for key, value in settings.items() if key not in common},
         "cases": {part: list(ids) for part, ids in cases_of(record).items()},
         **({} if "command" in shared else {"command": command_of(record)}),
+        **({IMAGENET: True} if record.training.get(IMAGENET) and IMAGENET not in shared else {}),
     }
 
 
@@ -182,7 +206,8 @@ def _cross_validation(records: Sequence[ModelRecord]) -> dict[str, Any]:
 
 def _training(name: str, version: str, told: Mapping[str, Any], cases: Mapping[str, tuple[str, ...]]) -> Training:
     settings, sha256 = _group(told.get("settings")), str(told.get("sha256", ""))
-    return Training(name, version, sha256, settings, cases, str(told.get("command", "")))
+    imagenet = bool(settings.get(IMAGENET) or told.get(IMAGENET))
+    return Training(name, version, sha256, settings, cases, str(told.get("command", "")), imagenet)
 
 
 def _by_part(cases: object) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from napari_brainseg.base.errors import TrainingError
 from napari_brainseg.base.paths import write_text
 from napari_brainseg.base.progress import CancelToken, Progress
 from napari_brainseg.model_store.card import model_card
-from napari_brainseg.model_store.ensembles import EARLIER
+from napari_brainseg.model_store.ensembles import EARLIER, IMAGENET
 from napari_brainseg.model_store.model import Model, new_network, save_model
 from napari_brainseg.training.augmentation import augment
 from napari_brainseg.training.checkpoints import (
@@ -323,8 +323,10 @@ def _report(session: Session, state: RunState, loss: float, judged: _Judged) -> 
 def _model(session: Session, state: RunState, command: str) -> Model:
     network = new_network(session.record)
     network.load_state_dict(state.best_weights or state.judged_weights())
-    commands = " && ".join(one for one in (session.first_command, command) if one)
-    told = {"command": commands, "cases": _parts(session)}
+    commands = " && ".join(one for one in (session.history.command, command) if one)
+    told: dict[str, Any] = {"command": commands, "cases": _parts(session)}
+    if session.history.imagenet:
+        told[IMAGENET] = True
     settings = replace(session.settings, start_from=without_place(session.settings.start_from))
     facts = {**session.record.training, **facts_of(settings), **told}
     record = replace(session.record, scores=state.best_scores, training=facts)
@@ -343,4 +345,4 @@ def _parts(session: Session) -> dict[str, list[str]]:
     split = read_split(session.settings.split, session.settings.split_name)
     train = sorted(seen.intersection(split.train))  # without the synthetic ones
     told = {"train": train, "validation": [case.id for case in session.validation], "test": sorted(split.test)}
-    return {**told, EARLIER: sorted(session.earlier)} if session.earlier else told
+    return {**told, EARLIER: sorted(session.history.cases)} if session.history.cases else told

@@ -35,7 +35,7 @@ from napari_brainseg.cases.reading import CaseFiles, OpenOptions, read_case
 from napari_brainseg.inference.decoding import is_softmax, to_targets
 from napari_brainseg.inference.devices import fast_dtype, resolve_device
 from napari_brainseg.model_store.domain import CaseFacts, Domain, measure_case
-from napari_brainseg.model_store.ensembles import command_of, learned_cases
+from napari_brainseg.model_store.ensembles import History, history_of
 from napari_brainseg.model_store.model import new_network
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord, find_model
@@ -74,8 +74,7 @@ class Session:
     """A run's unchanging parts.
 
     `data` gives batches, `validation` whole cases, `highlighter` draws into both; `lacking` are the channels that cases
-    do not have, by case; `earlier` the cases that the model learned from that the run begins with, and `first_command`
-    what made that one.
+    do not have, by case; `history` is what is behind the weights that the run begins with.
     """
 
     settings: TrainingSettings
@@ -88,8 +87,7 @@ class Session:
     loss: nn.Module
     highlighter: Highlighter | None = None
     lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    earlier: frozenset[str] = frozenset()
-    first_command: str = ""
+    history: History = field(default_factory=History)
 
     @property
     def shown_channel(self) -> int:
@@ -134,9 +132,8 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
         record = replace(record, training={**record.training, "domain": domain.to_json()})
     if lacking:
         yield Progress(0, 0, lacking_in_words(lacking))
-    begun = find_model(settings.start_from) if settings.start_from else None
-    earlier, first_command = (learned_cases(begun), command_of(begun)) if begun else (frozenset(), "")
-    known = sorted(earlier.intersection(case.id for case in validation))
+    history = history_of(find_model(settings.start_from)) if settings.start_from else History()
+    known = sorted(history.cases.intersection(case.id for case in validation))
     if known:
         yield Progress(0, 0, _known_in_words(known, settings.start_from))
     highlighter = None
@@ -146,7 +143,7 @@ def open_session(settings: TrainingSettings) -> Generator[Progress, None, Sessio
     loss = create_loss(loss_terms(settings), softmax=is_softmax(settings.outputs), frequencies=frequencies)
     loss = loss.to(fabric.device)
     parts = (settings, record, augmentation, fabric, fabric.device, data, validation, loss)
-    return Session(*parts, highlighter, lacking, earlier, first_command)
+    return Session(*parts, highlighter, lacking, history)
 
 
 def loss_terms(settings: TrainingSettings) -> dict[str, dict[str, Any]]:

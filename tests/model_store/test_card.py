@@ -118,7 +118,7 @@ def test_the_card_of_an_ensemble_lists_its_folds():
 
     assert "The mean of 2 networks `unext`" in told["What it takes and gives"]
     kinds = {"of": [{"name": "unext"}, {"name": "efficientnet_unet"}]}
-    begun = [members[0], {**members[1], "settings": {"split_name": "fold1", "imagenet": True}}]
+    begun = [members[0], {**members[1], "imagenet": True}]
     mixed = replace(
         record,
         network={"name": "ensemble", "options": kinds},

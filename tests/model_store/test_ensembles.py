@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_brainseg.base.errors import ModelError
-from napari_brainseg.model_store.ensembles import cases_of, joined_record, trainings_of
+from napari_brainseg.model_store.ensembles import cases_of, history_of, joined_record, trainings_of
 from napari_brainseg.model_store.preprocessing import Preprocessing
 from napari_brainseg.model_store.store import ModelRecord, find_model
 
@@ -88,6 +88,15 @@ def test_networks_of_other_kinds_stand_one_by_one() -> None:
     other = {"name": "unet", "options": {"base_width": 4}}
     joined = joined_record("all", [fold(0), fold(1, network=other)])
     assert joined.network == {"name": "ensemble", "options": {"of": [fold(0).network, other]}}
+
+
+def test_a_member_keeps_that_it_began_with_weights_from_imagenet() -> None:
+    begun = fold(1)
+    begun = replace(begun, training={**begun.training, "imagenet": True})
+    joined = joined_record("all", [fold(0), begun])
+    assert [one.imagenet for one in trainings_of(joined)] == [False, True]
+    assert history_of(joined).imagenet
+    assert not history_of(fold(0)).imagenet
 
 
 def test_one_model_is_no_ensemble() -> None:

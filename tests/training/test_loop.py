@@ -428,7 +428,7 @@ def test_a_run_that_begins_with_a_model_records_its_cases_and_warns_of_those_tha
     first_command = '"command": ""'
     described = (first / "model.json").read_text()
     assert first_command in described
-    (first / "model.json").write_text(described.replace(first_command, '"command": "train a"'))
+    (first / "model.json").write_text(described.replace(first_command, '"command": "train a", "imagenet": true'))
     run_to_end(train(turned, command="train b"), reports.append)
     notes = [one.message for one in reports if one.message.startswith("note")]
     assert len(notes) == 1
@@ -439,3 +439,4 @@ def test_a_run_that_begins_with_a_model_records_its_cases_and_warns_of_those_tha
     assert record.training["settings"]["start_from"] == "FOLDER/tiny"
     assert record.training["command"] == "train a && train b"
     assert f"Learned from before, by the model that it began with (1): {splits.train[0]}" in record.card
+    assert "The encoder began with the weights of EfficientNet-Lite0" in record.card
