@@ -157,9 +157,9 @@ def _import(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
     return 0
 
 
-def _ensemble_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="what to call the ensemble")
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="names or folders of its members, two or more")
+def _joined_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what to call the new model")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="names or folders of two models or more")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of models to write it to (default: yours)")
 
 
@@ -167,13 +167,8 @@ def _ensemble(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
     """Join models into one of that folder, of the project's models or the user's, and say where."""
     from napari_brainseg.model_store.joining import join_models  # torch loads here
 
-    reason = why_not_a_name(args.name)
-    if not reason and args.out is None and is_taken(args.name, places):
-        reason = f"There is a model {args.name} already. Choose another name."
-    if reason:
-        raise ModelError(reason)
-    place = args.out or (places[0] if places else user_data() / "models")
-    record = join_models([find_model(model, places) for model in args.models], place / args.name)
+    folder = _new_folder(args, places)
+    record = join_models([find_model(model, places) for model in args.models], folder)
     size = record.weights_path.stat().st_size
     if size > _LARGE:
         print(f"Its weights take {size / 1e6:.1f} MB, more than the {_LARGE / 1e6:.0f} MB that are easily passed on.")
@@ -181,6 +176,32 @@ def _ensemble(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
         print("What its members' cases look like cannot be joined: brainseg models measure records it anew.")
     print(record.folder)
     return 0
+
+
+def _average(args: argparse.Namespace, places: tuple[Path, ...]) -> int:
+    """Write the mean of the weights of models to that folder, the project's models or the user's, and say where."""
+    from napari_brainseg.model_store.joining import average_models  # torch loads here
+    from napari_brainseg.training.settings import without_place
+
+    folder = _new_folder(args, places)
+    command = " ".join(["brainseg models average", args.name, *map(without_place, args.models)])
+    print(average_models([find_model(model, places) for model in args.models], folder, command).folder)
+    return 0
+
+
+def _new_folder(args: argparse.Namespace, places: tuple[Path, ...]) -> Path:
+    """Return where a model made of others goes.
+
+    Raises:
+        ModelError: It cannot be called so.
+    """
+    reason = why_not_a_name(args.name)
+    if not reason and args.out is None and is_taken(args.name, places):
+        reason = f"There is a model {args.name} already. Choose another name."
+    if reason:
+        raise ModelError(reason)
+    place: Path = args.out or (places[0] if places else user_data() / "models")
+    return place / str(args.name)
 
 
 def _delete_arguments(parser: argparse.ArgumentParser) -> None:
@@ -247,6 +268,9 @@ COMMANDS = {
     "calibrate": Command(
         "let a model's probabilities mean what they say", calibration.add_arguments, calibration.calibrate
     ),
-    "ensemble": Command("join models into one, the mean of what they give", _ensemble_arguments, _ensemble),
+    "ensemble": Command("join models into one, the mean of what they give", _joined_arguments, _ensemble),
+    "average": Command(
+        "make one model of several trainings of a network, the mean of their weights", _joined_arguments, _average
+    ),
     "delete": Command("delete a model of a project or of yours", _delete_arguments, _delete),
 }

@@ -157,6 +157,42 @@ def joined_record(name: str, records: Sequence[ModelRecord]) -> ModelRecord:
     )
 
 
+def averaged_record(name: str, records: Sequence[ModelRecord], command: str) -> ModelRecord:
+    """Return the record of the model whose weights are the mean of those of some models.
+
+    It is that of the last one, which may go on from the others, without its scores. Cases that the others learned from
+    count as learned from before.
+
+    Args:
+        name: Of the new model.
+        records: Of networks alike in every option.
+        command: What makes it, to stand behind the commands of the trainings.
+
+    Raises:
+        ModelError: They are fewer than two or do not fit together; what differs is named.
+    """
+    _refuse_unlike(records)
+    last = records[-1]
+    for one in records:
+        if one.network != last.network:
+            raise ModelError(
+                f"{one.folder} and {last.folder} cannot be averaged: their networks differ. Name models of one "
+                "network, such as a training and another one that goes on from it."
+            )
+    histories = [history_of(record) for record in records]
+    commands = list(dict.fromkeys(history.command for history in histories if history.command))
+    whole = [one for one in commands if not any(one in other for other in commands if other != one)]
+    cases = cases_of(last)
+    earlier = sorted(frozenset().union(*(history.cases for history in histories)) - set(cases.get("train", ())))
+    by_part = {**{part: list(ids) for part, ids in cases.items()}, **({EARLIER: earlier} if earlier else {})}
+    told: dict[str, Any] = {"command": " && ".join([*whole, command]), "cases": by_part}
+    if any(history.imagenet for history in histories):
+        told[IMAGENET] = True
+    missed = tuple(c for c in last.trained_to_miss if all(c in r.trained_to_miss for r in records))
+    training = {**last.training, **told}
+    return replace(last, name=name, version="1", trained_to_miss=missed, training=training, scores={}, folder=None)
+
+
 def _member(record: ModelRecord, common: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
     settings = _group(record.training.get("settings"))
     return {

@@ -187,6 +187,15 @@ def test_ensemble_joins_models_in_the_users_folder_or_another(
     assert "It names what the model learnt from (b, c, d …)" in capsys.readouterr().out
 
 
+def test_average_says_in_the_card_how_it_was_made_without_places(tmp_path: Path, own_home: Path) -> None:
+    folds = [str(fold.folder) for fold in write_folds(tmp_path)]
+    assert main(["models", "average", "mean", *folds]) == 0
+    card = find_model("mean").card
+    assert "`brainseg train --config m.yaml data=FOLDER out=FOLDER split_name=fold0 && brainseg train" in card
+    assert "&& brainseg models average mean FOLDER/m FOLDER/m`" in card
+    assert str(tmp_path) not in card
+
+
 def test_delete_asks_for_yes_and_tells_of_the_children(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "delete", "lgg-2", "--project", str(project)]) == 2
     assert "Add --yes to do it." in capsys.readouterr().out
