@@ -161,8 +161,9 @@ def _parts(training: Training) -> Iterator[str]:
         "test": "Kept back for the test",
     }
     for part, said in words.items():
-        if training.cases.get(part):
-            yield f"{said} ({len(training.cases[part])}): {_listed(training, part)}."
+        if cases := training.cases.get(part):
+            again = part == EARLIER and set(cases) == set(training.cases.get("train", ()))
+            yield f"{said} ({len(cases)}): {'the same' if again else _listed(training, part)}."
 
 
 def _listed(training: Training, part: str) -> str:
@@ -207,8 +208,8 @@ def _scored(record: ModelRecord, facts: Mapping[str, Any], kind: str) -> list[st
         whose = "each by the member that did not learn from it" if folds else "of the validation part"
         epoch = "After the last epoch." if last else "They also chose the best epoch: expect a little less elsewhere."
         return [f"Dice of whole cases, {whose}. {epoch}", dice_table(own)]
-    # A model of folds has no validation part of its own, and what is not a part of any has no folds.
-    return [] if members and kind == VALIDATION else [NOT_MEASURED]
+    # A model of folds has no validation part of its own; where cases are held out, those are what is looked for.
+    return [] if kind == VALIDATION and (members or HOLD_OUT in facts) else [NOT_MEASURED]
 
 
 def _counted(found: Mapping[str, Any]) -> str:

@@ -91,6 +91,27 @@ def test_what_was_not_measured_is_said():
     assert "Not recorded." in told["Data and licence"]
 
 
+def test_scores_on_cases_held_out_stand_for_those_of_the_validation():
+    found = {
+        "models": [{"name": "m", "version": "2", "split_name": "all"}],
+        "patients": 1,
+        "set": {"WT": {"dice": {"mean": 0.75, "low": 0.5, "high": 1.0}}},
+        "cases": {"b": {"WT": {"dice": 0.75, "surface_dice": None, "border_dice": 0.5}}},
+    }
+    told = sections(model_card(trained_record(scores={}), {"hold_out": found}))
+    assert "Validation" not in told
+    assert "| b | 0.750 |" in told["Cases that it never saw"]
+
+
+def test_cases_that_a_model_learned_from_twice_are_listed_once():
+    record = trained_record()
+    cases = {"train": ["a", "c"], "earlier": ["a", "c"], "validation": ["b"], "test": []}
+    twice = replace(record, training={**record.training, "cases": cases})
+    assert "by the model that it began with (2): the same.\n" in sections(model_card(twice))["Cases"]
+    more = replace(record, training={**record.training, "cases": {**cases, "train": ["a"]}})
+    assert "by the model that it began with (2): a, c.\n" in sections(model_card(more))["Cases"]
+
+
 @pytest.mark.parametrize(
     ("choose", "words"), [("best", "They also chose the best epoch"), ("last", "After the last epoch.")]
 )
