@@ -16,6 +16,7 @@ ENSEMBLE = "ensemble"
 EARLIER = "earlier"  # the cases that a model learned from whose weights a training began with
 IMAGENET = "imagenet"  # a setting of the training, and what is written down of one that goes on from it
 PARTS = ("train", EARLIER, "validation", "test")
+_OF_CALIBRATION = ("temperature", "calibrated_from")  # of the very weights
 # What must be the same of models that become one, and how that is said.
 _ALIKE = {
     "channels": "channels",
@@ -160,8 +161,8 @@ def joined_record(name: str, records: Sequence[ModelRecord]) -> ModelRecord:
 def averaged_record(name: str, records: Sequence[ModelRecord], command: str) -> ModelRecord:
     """Return the record of the model whose weights are the mean of those of some models.
 
-    It is that of the last one, which may go on from the others, without its scores. Cases that the others learned from
-    count as learned from before.
+    It is that of the last one, which may go on from the others, without its scores and its calibration. Cases that the
+    others learned from count as learned from before.
 
     Args:
         name: Of the new model.
@@ -189,7 +190,7 @@ def averaged_record(name: str, records: Sequence[ModelRecord], command: str) -> 
     if any(history.imagenet for history in histories):
         told[IMAGENET] = True
     missed = tuple(c for c in last.trained_to_miss if all(c in r.trained_to_miss for r in records))
-    training = {**last.training, **told}
+    training = {key: value for key, value in last.training.items() if key not in _OF_CALIBRATION} | told
     return replace(last, name=name, version="1", trained_to_miss=missed, training=training, scores={}, folder=None)
 
 
@@ -208,7 +209,7 @@ def _member(record: ModelRecord, common: Mapping[str, Any], shared: Mapping[str,
 
 def _refuse_unlike(records: Sequence[ModelRecord]) -> None:
     if len(records) < 2:
-        raise ModelError("An ensemble needs two models or more. Name another one.")
+        raise ModelError("There must be two models or more. Name another one.")
     first = records[0]
     for one in records:
         if one.network["name"] == ENSEMBLE or one.network.get("highlight"):

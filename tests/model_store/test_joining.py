@@ -56,9 +56,11 @@ def test_an_average_has_the_mean_of_all_weights_and_no_scores_of_its_own(tmp_pat
 
 def test_the_commands_of_a_training_and_of_one_that_goes_on_from_it_are_told_once(tmp_path: Path) -> None:
     first, second = write_folds(tmp_path)
-    both = replace(second, training={**second.training, "command": f"{first.training['command']} && go on"})
+    own = {"command": f"{first.training['command']} && go on", "temperature": {"WT": 2.0}, "calibrated_from": "x"}
+    both = replace(second, training={**second.training, **own})
     record = average_models([first, both], tmp_path / "mean", "mean")
     assert record.training["command"] == f"{first.training['command']} && go on && mean"
+    assert not {"temperature", "calibrated_from"} & record.training.keys()  # of weights that are not these
 
 
 def test_networks_of_other_options_have_no_mean(tmp_path: Path) -> None:
