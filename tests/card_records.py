@@ -31,22 +31,23 @@ SCORES: dict[str, Any] = {
         "a": {"parts": {"WT": {"dice": 1.0, "surface_dice": 1.0, "border_dice": 1.0}}},
     },
 }
+_OF_BOTH = {"a": {"WT": 1.0}, "b": {"WT": 0.8}}
 ROBUSTNESS: dict[str, Any] = {
     "made": "2026-01-02T03:04:05+00:00",
     "version": "0.1.0",
     "command": "brainseg robustness m --cases data",
     "models": SCORES["models"],
-    "plain": {"text": "The case as it is.", "mean": {"WT": 0.9}, "cases": {"a": {"WT": 1.0}, "b": {"WT": 0.8}}},
+    "plain": {"text": "The case as it is.", "mean": {"WT": 0.9}, "cases": _OF_BOTH},
     "groups": {
         "robustness": [
             {"name": "flip", "text": "Left | right.", "mean": {"WT": 0.85}, "difference": {"WT": -0.05},
-             "cases": {}, "changed_voxels": None},
+             "cases": _OF_BOTH, "changed_voxels": None},
             {"name": "stored-RAS", "text": "Stored as RAS.", "mean": {"WT": 0.9}, "difference": {"WT": 0.0},
-             "cases": {}, "changed_voxels": 0},
+             "cases": _OF_BOTH, "changed_voxels": 0},
         ],
         "sequences": [
             {"name": "pre+flair", "present": ["pre", "flair"], "text": "", "mean": {"WT": 0.89},
-             "difference": {"WT": -0.01}, "cases": {}, "changed_voxels": None},
+             "difference": {"WT": -0.01}, "cases": _OF_BOTH, "changed_voxels": None},
         ],
     },
 }  # fmt: skip

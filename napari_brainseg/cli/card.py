@@ -19,6 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="results.json of brainseg evaluate, robustness.json of brainseg robustness, a folder of them, or a CSV "
         "table of what was tried; cross_validation=, hold_out= or validation= before a results.json says what it is",
     )
+    parser.add_argument(
+        "--join",
+        nargs="+",
+        default=(),
+        metavar="PATH",
+        help="robustness.json of further folds of a cross-validation, whose cases are added to those taken before",
+    )
     parser.add_argument("--project", type=Path, default=None, help="project folder whose models are meant too")
 
 
@@ -27,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     from napari_brainseg.model_store.card_writing import write_card  # matplotlib loads here
 
     record = find_model(args.model, (args.project / "models",) if args.project else ())
-    print(write_card(record, args.take))
+    print(write_card(record, args.take, args.join))
     return 0

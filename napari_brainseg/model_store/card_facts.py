@@ -66,6 +66,47 @@ def taken(words: Iterable[str], record: ModelRecord) -> Facts:
     return found
 
 
+def joined(earlier: Facts, later: Facts) -> Facts:
+    """Return what was measured of some folds of a cross-validation with what was measured of others.
+
+    Means are over the cases of both; a condition that one of them lacks is left out.
+
+    Raises:
+        InputError: The later are of no folds, or of one that the earlier have too.
+    """
+    folds = [{one["split_name"] for one in facts["models"] if one["split_name"]} for facts in (earlier, later)]
+    if not all(folds) or folds[0] & folds[1]:
+        twice = ", ".join(sorted(folds[0] & folds[1])) or "none"
+        raise InputError(
+            f"Only results of different folds can be joined; in both: {twice}. Take these with --take, in place of the "
+            "card's, or name those of other folds."
+        )
+    groups = {}
+    for group, entries in earlier["groups"].items():
+        others = {entry["name"]: entry for entry in later["groups"].get(group, ())}
+        pairs = [(entry, others[entry["name"]]) for entry in entries if entry["name"] in others]
+        groups[group] = [_pooled(one, earlier, other, later) for one, other in pairs]
+    cases = earlier["plain"]["cases"] + later["plain"]["cases"]
+    plain = {"mean": _pooled(earlier["plain"], earlier, later["plain"], later)["mean"], "cases": cases}
+    told = {"command": "; ".join(facts["command"] for facts in (earlier, later)), "plain": plain, "groups": groups}
+    return {**later, **told, "models": [*earlier["models"], *later["models"]]}
+
+
+def _pooled(one: Facts, earlier: Facts, other: Facts, later: Facts) -> Facts:
+    """Return one condition of both: means weighted by cases, the largest number of voxels that differ."""
+    counts = [entry.get("cases", facts["plain"]["cases"]) for entry, facts in ((one, earlier), (other, later))]
+    means: Facts = {
+        key: {
+            region: _number(sum(n * e[key][region] for n, e in zip(counts, (one, other), strict=True)) / sum(counts))
+            for region in one[key]
+        }
+        for key in ("mean", "difference")
+        if key in one
+    }
+    changed = [entry["changed_voxels"] for entry in (one, other) if entry.get("changed_voxels") is not None]
+    return {**other, **means, "cases": sum(counts), "changed_voxels": max(changed, default=None)}
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         there = [path / name for name in _FILES if (path / name).is_file()]
@@ -146,6 +187,7 @@ def _robustness(told: Mapping[str, Any], record: ModelRecord) -> Facts:
             {
                 **{key: entry[key] for key in ("name", "present", "text", "changed_voxels") if key in entry},
                 **{key: _numbers(entry[key]) for key in ("mean", "difference")},
+                "cases": len(entry["cases"]),
             }
             for entry in entries
         ]

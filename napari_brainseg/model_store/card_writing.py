@@ -7,24 +7,25 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_brainseg.base.errors import ModelError
+from napari_brainseg.base.errors import InputError, ModelError
 from napari_brainseg.base.paths import written_aside
 from napari_brainseg.evaluation.calibration import Reliability
 from napari_brainseg.evaluation.charts import reliability_before_and_after
 from napari_brainseg.model_store.card import model_card
-from napari_brainseg.model_store.card_facts import Facts, facts_text, read_facts, taken
+from napari_brainseg.model_store.card_facts import ROBUSTNESS, Facts, facts_text, joined, read_facts, taken
 from napari_brainseg.model_store.folders import DIAGRAM, MODEL_FILES, RECORDS
 from napari_brainseg.model_store.store import ModelRecord
 
 CARD = MODEL_FILES[2]
 
 
-def write_card(record: ModelRecord, take: Iterable[str] = ()) -> Path:
+def write_card(record: ModelRecord, take: Iterable[str] = (), join: Iterable[str] = ()) -> Path:
     """Take results into a model's folder, write its card anew from all that is recorded there, and return its path.
 
     Args:
         record: The model.
         take: See `card_facts.taken`; of a kind that was taken before, the new one counts.
+        join: `robustness.json` of further folds, whose cases are added to those that were taken before.
 
     Raises:
         ModelError: The model has not been saved, runs in another environment, or its records are damaged.
@@ -34,6 +35,11 @@ def write_card(record: ModelRecord, take: Iterable[str] = ()) -> Path:
     if record.folder is None:
         raise ModelError(f"The model {record.name} has not been saved yet.")
     facts = {**read_facts(record.folder), **taken(take, record)}
+    for word in join:
+        further = taken([word], record).get(ROBUSTNESS)
+        if further is None or ROBUSTNESS not in facts:
+            raise InputError(f"{word} cannot be joined: what can is a robustness.json, to one that was taken before.")
+        facts[ROBUSTNESS] = joined(facts[ROBUSTNESS], further)
     for name, content in card_files(record, facts).items():
         with written_aside(record.folder / name, overwrite=True) as aside:
             aside.write_bytes(content)
