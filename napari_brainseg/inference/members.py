@@ -21,11 +21,12 @@ from napari_brainseg.inference.predictor import Member
 from napari_brainseg.inference.remembered import key_of_network
 from napari_brainseg.model_store.model import Model, load_model
 from napari_brainseg.model_store.planes import usable
-from napari_brainseg.model_store.preprocessing import Box, Preprocessing, brain_box, prepare
+from napari_brainseg.model_store.preprocessing import Box, Preprocessing, brain_box, head_box, prepare
 from napari_brainseg.model_store.store import ModelRecord, default_model_for, find_model, list_models, why_not_ours
 
 Choice = Model | ModelRecord | str | Path
 _ALIKE = {"outputs": "outputs", "scheme_id": "label schemes", "spatial_dims": "numbers of axes"}
+_COARSEST = 32  # voxels that the coarsest networks for slices make one of
 _SCALING = 16  # bytes for each voxel that scaling a channel takes, beside its result
 
 
@@ -97,7 +98,7 @@ def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress,
         how = model.record.channels, model.record.preprocessing
         if how not in made:
             _require_memory(case, *how)
-            made[how] = prepare(case, *how)
+            made[how] = _without_margins(case, model.record, *prepare(case, *how))
             yield Progress(0, 0, "preparing the images")
     boxes = [box for _, box in made.values()]
     common = tuple_of(slice(min(s.start for s in a), max(s.stop for s in a)) for a in zip(*boxes, strict=True))
@@ -111,6 +112,16 @@ def prepared_members(case: Case, models: Sequence[Model]) -> Generator[Progress,
         for m in models
     ]
     return members, common
+
+
+def _without_margins(
+    case: Case, record: ModelRecord, images: NDArray[np.float32], box: Box
+) -> tuple[NDArray[np.float32], Box]:
+    """Return images of the head alone where a network sees whole axial slices: beyond it there is no tumour."""
+    if record.spatial_dims != 2 or record.preprocessing.crop or record.preprocessing.planes != ("axial",):
+        return images, box
+    head = head_box([case.channels[name].data for name in record.channels if name in case.channels], _COARSEST)
+    return images[:, *head], head
 
 
 def common_planes(records: Sequence[ModelRecord], case: Case) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ _LARGEST = 65535
 
 @dataclass(frozen=True, eq=False)
 class ValueCounts:
-    """How often each whole number from 0 on occurs; `codes` is the image itself, uint16."""
+    """How often each whole number from 0 on occurs; `codes` is the image itself, uint8 or uint16."""
 
-    codes: NDArray[np.uint16]
+    codes: NDArray[np.uint8] | NDArray[np.uint16]
     counts: NDArray[np.int64]
 
     @classmethod
@@ -27,6 +27,8 @@ class ValueCounts:
         """Count an image's values; None where they are not all whole numbers from 0 to 65535."""
         if not image.size or not (image.min() >= 0 and image.max() <= _LARGEST):
             return None
+        if image.dtype in (np.uint8, np.uint16):
+            return cls(image, np.bincount(image.ravel()))
         codes = image.astype(np.uint16)
         return cls(codes, np.bincount(codes.ravel())) if np.array_equal(codes, image) else None
 

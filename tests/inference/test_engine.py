@@ -37,6 +37,21 @@ def test_labels_are_those_of_the_network_on_the_cases_grid(spatial_dims: int) ->
     np.testing.assert_array_equal(result.labels, labels)
 
 
+def test_a_network_for_whole_slices_sees_the_head_alone_and_labels_stay_in_their_place() -> None:
+    image = np.zeros((4, 128, 160), np.float32)
+    image[:, 70:100, 20:60] = np.random.default_rng(2).gamma(4.0, 20.0, (4, 30, 40)) + 30
+    case, model = make_case(image=image), make_model()
+    model = replace(model, record=replace(model.record, preprocessing=Preprocessing()))
+    sizes = []
+    model.network.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape[2:])))
+    result = run_to_end(segment(case, model, SegmentSettings(probabilities=True)))
+    assert set(sizes) == {(64, 64)}
+    given = scaled(image, Preprocessing())
+    np.testing.assert_array_equal(result.labels, np.select([given > 2.5, given > 1.5, given > 0.5], [3, 1, 2], 0))
+    assert result.probabilities is not None
+    assert result.probabilities.shape[1:] == image.shape
+
+
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_a_range_of_slices_gives_those_slices_of_the_whole_run(spatial_dims: int) -> None:
     case = make_case()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_brainseg.model_store.preprocessing import Preprocessing, brain_box, scaled
+from napari_brainseg.model_store.preprocessing import Preprocessing, brain_box, head_box, scaled
 
 
 def test_foreground_has_mean_zero_and_deviation_one() -> None:
@@ -52,3 +52,34 @@ def test_the_box_holds_everything_that_is_not_zero_and_a_margin() -> None:
     second[5, 4, 9] = -1
     assert brain_box([first, second], 1) == (slice(2, 7), slice(3, 6), slice(4, 10))
     assert brain_box([np.zeros((2, 3, 4))], 1) == (slice(0, 2), slice(0, 3), slice(0, 4))
+
+
+def head(rows: slice, columns: slice, size: tuple[int, int] = (128, 160)) -> np.ndarray:
+    """Three slices with a head in some noise, of which a voxel here and there is as bright as the head."""
+    image = np.random.default_rng(5).uniform(0, 5, (3, *size)).astype(np.float32)
+    image[0, ::9, 3] = image[2, 2, ::40] = 100
+    image[:, rows, columns] = 100
+    return image
+
+
+def test_the_box_of_a_head_is_divisible_and_holds_it_with_eight_voxels_around() -> None:
+    z, y, x = head_box([head(slice(40, 70), slice(60, 118))], 32)
+    assert z == slice(0, 3)
+    assert (y.stop - y.start, x.stop - x.start) == (64, 96)  # 30 + 16 and 58 + 16, up to a multiple of 32
+    assert y.start <= 32
+    assert y.stop >= 78
+    assert x.start <= 52
+    assert x.stop >= 126
+
+
+def test_the_box_of_a_head_stays_within_the_image_and_takes_the_channels_together() -> None:
+    channels = [head(slice(0, 16), slice(4, 20)), head(slice(4, 10), slice(100, 152)), np.zeros((3, 128, 160))]
+    assert head_box(channels, 32) == (slice(0, 3), slice(0, 32), slice(0, 160))
+    assert head_box([head(slice(2, 38), slice(2, 43), (40, 45))], 32) == (slice(0, 3), slice(0, 40), slice(0, 45))
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((2, 50, 70)), np.full((2, 50, 70), 7, np.uint8), np.full((2, 50, 70), -3.0)]
+)
+def test_where_there_is_no_head_to_be_seen_the_box_is_the_image(image: np.ndarray) -> None:
+    assert head_box([image], 32) == (slice(0, 2), slice(0, 50), slice(0, 70))
