@@ -29,10 +29,10 @@ class FinetuneSettings:
     """
 
     steps: int = 30
-    rate: float = 6e-4
+    rate: float = 3e-4
     layers: str = "all"
     replay: float = 0.0
-    keep: float = 0.75
+    keep: float = 0.5
     hold_out: bool = True
     batch: int = 8
     seed: int = 0
