@@ -172,17 +172,18 @@ def head_box(channels: Sequence[NDArray[Any]], multiple: int) -> Box:
     """Return all slices (Z, Y, X), and of their rows and columns those that the head lies in, with a margin.
 
     A voxel is of the head where any channel is brighter than a tenth of its 99.5th percentile, as for the scaling. Rows
-    and columns of which less than a fiftieth is of it, over all slices, are noise. Their numbers are multiples of
-    `multiple` where the image is as large.
+    and columns of which less than a fiftieth is of it, over all slices that hold any, are noise. Their numbers are
+    multiples of `multiple` where the image is as large.
     """
     depth, *size = channels[0].shape
     seen = np.zeros((depth, -(-size[0] // 2), -(-size[1] // 2)), bool)  # every other voxel says as much
     for channel in channels:
         threshold = 0.1 * float(np.percentile(channel[:, ::4, ::4], 99.5))
         seen |= channel[:, ::2, ::2] > max(threshold, 0.0)
+    seen = seen[seen.any(axis=(1, 2))]  # a head in a few of many slices would be taken for noise
     bounds = [slice(0, depth)]
     for length, across in zip(size, ((0, 2), (0, 1)), strict=True):
-        found = np.flatnonzero(seen.mean(axis=across) > _NOISE)
+        found = np.flatnonzero(seen.mean(axis=across) > _NOISE) if seen.size else seen
         first, last = (2 * int(found[0]), 2 * int(found[-1]) + 2) if found.size else (0, length)
         wanted = min(length, -(-(last - first + 2 * _AROUND_HEAD) // multiple) * multiple)
         start = min(max(0, (first + last - wanted) // 2), length - wanted)

@@ -83,3 +83,12 @@ def test_the_box_of_a_head_stays_within_the_image_and_takes_the_channels_togethe
 )
 def test_where_there_is_no_head_to_be_seen_the_box_is_the_image(image: np.ndarray) -> None:
     assert head_box([image], 32) == (slice(0, 2), slice(0, 50), slice(0, 70))
+
+
+def test_a_head_in_a_few_of_many_slices_is_no_noise() -> None:
+    image = np.zeros((120, 128, 160), np.float32)
+    image[50:52, 20:50, 30:42] = 100
+    z, y, x = head_box([image], 32)
+    assert z == slice(0, 120)
+    assert (y.stop - y.start, x.stop - x.start) == (64, 32)
+    assert image[z, y, x].sum() == image.sum()
